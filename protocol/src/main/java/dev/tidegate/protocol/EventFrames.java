@@ -1,0 +1,92 @@
+package dev.tidegate.protocol;
+
+import java.nio.charset.StandardCharsets;
+
+/**
+ * Encodes {@code event} frames: once per record and wire format, on the gateway's tailer thread and in the replay
+ * service. Member order is fixed (golden bytes in the tests), with {@code data} last, so that reading the head of a
+ * frame never has to look into a payload. Stateless.
+ */
+public final class EventFrames {
+    /** In place of an offset: the event is provisional and has neither {@code cursor} nor {@code prev}. */
+    public static final long NO_OFFSET = -2;
+
+    private static final byte[] HEAD = ascii("{\"op\":\"event\",\"channel\":\"");
+    private static final byte[] CURSOR = ascii("\",\"cursor\":\"");
+    private static final byte[] PREV = ascii("\",\"prev\":");
+    private static final byte[] ID = ascii(",\"id\":");
+    private static final byte[] TYPE = ascii(",\"type\":");
+    private static final byte[] TIME = ascii(",\"time\":");
+    private static final byte[] REPLAY = ascii(",\"replay\":true");
+    private static final byte[] CONTENT_TYPE = ascii(",\"contentType\":");
+    private static final byte[] DATA = ascii(",\"data\":");
+    private static final byte[] DATA64 = ascii(",\"data64\":\"");
+
+    private EventFrames() {}
+
+    /**
+     * Appends the frame of a record that passed {@link FanoutRecord#check}.
+     *
+     * @param prev an offset such that the channel has no event strictly between it and {@code offset}
+     * @param replay whether the event is replayed
+     */
+    public static void encode(
+            FrameBuffer out, String epoch, int partition, long offset, long prev, FanoutRecord record, boolean replay) {
+        out.raw(HEAD).raw(record.channel());
+        if (offset == NO_OFFSET) {
+            out.raw('"');
+        } else {
+            out.raw(CURSOR).ascii(epoch).raw('.').number(partition).raw('.').number(offset);
+            out.raw(PREV).number(prev);
+        }
+        out.raw(ID);
+        byte[] id = record.id();
+        if (id != null) {
+            out.jsonString(id);
+        } else {
+            out.raw('"')
+                    .ascii(epoch)
+                    .raw('.')
+                    .number(partition)
+                    .raw('.')
+                    .number(offset)
+                    .raw('"');
+        }
+        byte[] type = record.type();
+        if (type != null) {
+            out.raw(TYPE).jsonString(type);
+        }
+        out.raw(TIME).number(record.timeMillis());
+        if (replay) {
+            out.raw(REPLAY);
+        }
+        payload(out, record);
+        out.raw('}');
+    }
+
+    private static void payload(FrameBuffer out, FanoutRecord record) {
+        byte[] payload = record.payload();
+        switch (record.payloadKind()) {
+            case JSON -> out.raw(DATA).jsonOneLine(payload, 0, payload.length);
+            case TEXT -> {
+                contentType(out, record);
+                out.raw(DATA).jsonString(payload);
+            }
+            case BINARY -> {
+                contentType(out, record);
+                out.raw(DATA64).base64(payload, 0, payload.length).raw('"');
+            }
+        }
+    }
+
+    private static void contentType(FrameBuffer out, FanoutRecord record) {
+        byte[] contentType = record.contentType();
+        if (contentType != null) {
+            out.raw(CONTENT_TYPE).jsonString(contentType);
+        }
+    }
+
+    private static byte[] ascii(String s) {
+        return s.getBytes(StandardCharsets.US_ASCII);
+    }
+}
