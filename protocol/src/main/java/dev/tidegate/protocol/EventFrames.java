@@ -1,6 +1,7 @@
 package dev.tidegate.protocol;
 
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Encodes {@code event} frames: once per record and wire format, on the gateway's tailer thread and in the replay
@@ -62,6 +63,16 @@ public final class EventFrames {
         }
         payload(out, record);
         out.raw('}');
+    }
+
+    /** The type of an event frame, or null if it has none; for connections that spell it outside of the frame. */
+    public static byte @Nullable [] typeOf(byte[] frame) {
+        for (JsonValue.Member m : JsonValue.parse(frame, 0, frame.length).members()) {
+            if (m.name().equals("type")) {
+                return m.value().string("type").getBytes(StandardCharsets.UTF_8);
+            }
+        }
+        return null;
     }
 
     private static void payload(FrameBuffer out, FanoutRecord record) {

@@ -1,0 +1,343 @@
+package dev.tidegate.gateway.backplane;
+
+import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.fanout.Tail;
+import dev.tidegate.protocol.Epoch;
+import dev.tidegate.protocol.Gap;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.errors.InterruptException;
+import org.apache.kafka.common.errors.WakeupException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Reads the whole fan-out topic from its end on and hands every poll to the dispatcher: one thread, partitions assigned
+ * by hand, no consumer group, nothing committed. When Kafka is away it waits and goes on where it stood; when the topic
+ * has been recreated it follows the new one from its first record; when retention has overtaken it the subscribers are
+ * told a gap.
+ */
+public final class KafkaTailer implements Runnable, AutoCloseable {
+    /**
+     * How the tailer reads.
+     *
+     * @param bootstrapServers of Kafka
+     * @param topic the fan-out topic
+     * @param topicCheck how often the topic's id is compared, to notice that it was recreated
+     * @param maxPollRecords most records of one batch
+     * @param fetchMaxBytes most bytes of one fetch, of all partitions; also bounds what the consumer holds
+     * @param consumer further consumer properties, e.g. security
+     */
+    public record Settings(
+            String bootstrapServers,
+            String topic,
+            Duration topicCheck,
+            int maxPollRecords,
+            int fetchMaxBytes,
+            Map<String, String> consumer) {
+        /** The shipped settings. */
+        public static Settings of(String bootstrapServers, String topic) {
+            return new Settings(bootstrapServers, topic, Duration.ofSeconds(2), 4000, 16 << 20, Map.of());
+        }
+    }
+
+    /** Where the tailer stands; any thread may ask. */
+    public enum State {
+        /** Kafka or the topic has not been found yet. */
+        CONNECTING,
+        /** At the end of every partition, or reading towards it. */
+        TAILING,
+        /** Kafka does not answer. */
+        STALLED,
+        STOPPED
+    }
+
+    private static final Logger LOG = LoggerFactory.getLogger(KafkaTailer.class);
+    private static final Duration POLL = Duration.ofMillis(250);
+    private static final Duration START_TIMEOUT = Duration.ofSeconds(10);
+
+    /** Without an answer of the cluster for so long, the tail counts as stalled. */
+    private static final long STALLED_NANOS = 6_000_000_000L;
+
+    private final Settings settings;
+    private final FanoutDispatcher dispatcher;
+    private final Thread thread;
+    private volatile boolean running = true;
+    private volatile State state = State.CONNECTING;
+    private volatile @Nullable KafkaConsumer<byte[], byte[]> consumer;
+    private volatile long lastAnswer;
+    private @Nullable Uuid topicId;
+
+    public KafkaTailer(Settings settings, FanoutDispatcher dispatcher) {
+        this.settings = settings;
+        this.dispatcher = dispatcher;
+        this.thread = new Thread(this, "kafka-tailer");
+    }
+
+    /** Starts the thread. */
+    public void start() {
+        thread.start();
+    }
+
+    /** Where it stands. */
+    public State state() {
+        if (state == State.TAILING && System.nanoTime() - lastAnswer > STALLED_NANOS) {
+            return State.STALLED;
+        }
+        return state;
+    }
+
+    @Override
+    public void run() {
+        try (Admin admin = Admin.create(adminProperties())) {
+            while (running) {
+                try {
+                    tail(admin);
+                } catch (WakeupException | InterruptException e) {
+                    LOG.debug("Tailer woken up", e);
+                } catch (KafkaException | TimeoutException e) {
+                    LOG.warn("The fan-out topic cannot be read, trying again: {}", e.toString());
+                    pause();
+                }
+            }
+        } catch (InterruptedException e) {
+            LOG.debug("Tailer interrupted", e);
+        } finally {
+            state = State.STOPPED;
+        }
+    }
+
+    /** One consumer's life: until the topic is recreated, a fault, or the end. */
+    private void tail(Admin admin) throws InterruptedException, TimeoutException {
+        TopicDescription topic = awaitTopic(admin);
+        if (topic == null) {
+            return;
+        }
+        boolean recreated = topicId != null && !topicId.equals(topic.topicId());
+        boolean same = topicId != null && !recreated;
+        List<TopicPartition> partitions = new ArrayList<>();
+        topic.partitions().forEach(p -> partitions.add(new TopicPartition(settings.topic(), p.partition())));
+        try (KafkaConsumer<byte[], byte[]> c = new KafkaConsumer<>(consumerProperties())) {
+            consumer = c;
+            c.assign(partitions);
+            if (same) {
+                partitions.forEach(tp -> c.seek(tp, current().position(tp.partition()) + 1));
+            } else {
+                startOn(c, topic, partitions, recreated);
+            }
+            topicId = topic.topicId();
+            lastAnswer = System.nanoTime();
+            state = State.TAILING;
+            loop(admin, c, partitions);
+        } finally {
+            consumer = null;
+        }
+    }
+
+    private void startOn(
+            KafkaConsumer<byte[], byte[]> c, TopicDescription topic, List<TopicPartition> partitions, boolean recreated)
+            throws InterruptedException {
+        // A recreated topic is followed from its start: nobody here has seen any of it.
+        Map<TopicPartition, Long> offsets =
+                recreated ? c.beginningOffsets(partitions, START_TIMEOUT) : c.endOffsets(partitions, START_TIMEOUT);
+        long[] start = new long[partitions.size()];
+        offsets.forEach((tp, next) -> {
+            start[tp.partition()] = next - 1;
+            c.seek(tp, next);
+        });
+        Uuid id = topic.topicId();
+        String epoch = Epoch.of(id.getMostSignificantBits(), id.getLeastSignificantBits());
+        LOG.info(
+                "Tailing topic {} (epoch {}, {} partitions){}",
+                settings.topic(),
+                epoch,
+                partitions.size(),
+                recreated ? ", which was recreated, from its start" : "");
+        dispatcher.moveTo(new Tail(epoch, start, dispatcher.loops()));
+    }
+
+    private void loop(Admin admin, KafkaConsumer<byte[], byte[]> c, List<TopicPartition> partitions)
+            throws InterruptedException {
+        TopicCheck check = new TopicCheck(admin);
+        while (running) {
+            try {
+                ConsumerRecords<byte[], byte[]> records = c.poll(POLL);
+                dispatch(c, records, records.isEmpty() ? partitions : List.copyOf(records.partitions()));
+            } catch (OffsetOutOfRangeException e) {
+                overtaken(c, e);
+            }
+            if (check.recreated()) {
+                LOG.warn("Topic {} has been recreated", settings.topic());
+                return;
+            }
+        }
+    }
+
+    private void dispatch(
+            KafkaConsumer<byte[], byte[]> c, ConsumerRecords<byte[], byte[]> records, List<TopicPartition> partitions)
+            throws InterruptedException {
+        Tail tail = current();
+        dispatcher.begin();
+        for (TopicPartition tp : partitions) {
+            // Not the last record's offset: transaction markers occupy offsets too.
+            long end = c.position(tp) - 1;
+            if (end != tail.position(tp.partition())) {
+                dispatcher.moved(tp.partition(), end);
+            }
+        }
+        dispatcher.lookUp();
+        for (ConsumerRecord<byte[], byte[]> record : records) {
+            dispatcher.record(record);
+        }
+        dispatcher.end(records.count());
+    }
+
+    /** Retention has removed records before they were read here. */
+    private void overtaken(KafkaConsumer<byte[], byte[]> c, OffsetOutOfRangeException e) throws InterruptedException {
+        var lost = e.offsetOutOfRangePartitions();
+        Map<TopicPartition, Long> first = c.beginningOffsets(lost.keySet(), START_TIMEOUT);
+        Map<TopicPartition, Long> end = c.endOffsets(lost.keySet(), START_TIMEOUT);
+        for (TopicPartition tp : lost.keySet()) {
+            long wanted = lost.getOrDefault(tp, 0L);
+            long from = first.getOrDefault(tp, 0L);
+            if (wanted < from) {
+                LOG.error("Partition {}: offsets {} to {} expired before they were read", tp, wanted, from - 1);
+                dispatcher.skip(tp.partition(), from - 1, Gap.Reason.EXPIRED);
+                c.seek(tp, from);
+            } else {
+                // Beyond the end: an unclean election has cut the log. What was delivered stays delivered.
+                LOG.error("Partition {}: offset {} lies beyond the end {}", tp, wanted, end.get(tp));
+                c.seek(tp, end.getOrDefault(tp, wanted));
+            }
+        }
+    }
+
+    private Tail current() {
+        Tail t = dispatcher.tail();
+        if (t == null) {
+            throw new IllegalStateException("no tail yet");
+        }
+        return t;
+    }
+
+    private @Nullable TopicDescription awaitTopic(Admin admin) throws InterruptedException, TimeoutException {
+        boolean said = false;
+        while (running) {
+            try {
+                return admin.describeTopics(List.of(settings.topic()))
+                        .allTopicNames()
+                        .get(START_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
+                        .get(settings.topic());
+            } catch (ExecutionException e) {
+                if (!said) {
+                    said = true;
+                    LOG.info(
+                            "Waiting for topic {} at {}: {}",
+                            settings.topic(),
+                            settings.bootstrapServers(),
+                            String.valueOf(e.getCause()));
+                }
+                pause();
+            }
+        }
+        return null;
+    }
+
+    /** Asks now and then, without waiting, whether the topic's id is still the same; its answers are the liveness too. */
+    private final class TopicCheck {
+        private final Admin admin;
+        private long next = System.nanoTime();
+        private org.apache.kafka.common.@Nullable KafkaFuture<Map<String, TopicDescription>> asked;
+
+        TopicCheck(Admin admin) {
+            this.admin = admin;
+        }
+
+        boolean recreated() {
+            var a = asked;
+            if (a != null && a.isDone()) {
+                asked = null;
+                try {
+                    TopicDescription d = a.get().get(settings.topic());
+                    lastAnswer = System.nanoTime();
+                    return d != null && !d.topicId().equals(topicId);
+                } catch (ExecutionException | InterruptedException e) {
+                    LOG.debug("Topic check failed", e); // away, or deleted and not yet recreated: asked again
+                }
+            }
+            if (asked == null && System.nanoTime() - next >= 0) {
+                next = System.nanoTime() + settings.topicCheck().toNanos();
+                asked = admin.describeTopics(List.of(settings.topic())).allTopicNames();
+            }
+            return false;
+        }
+    }
+
+    private void pause() throws InterruptedException {
+        TimeUnit.MILLISECONDS.sleep(500);
+    }
+
+    private Properties adminProperties() {
+        Properties p = new Properties();
+        p.putAll(settings.consumer());
+        p.put(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, settings.bootstrapServers());
+        p.put(AdminClientConfig.CLIENT_ID_CONFIG, "tidegate-gateway-topic");
+        p.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, 5_000);
+        p.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, 5_000);
+        p.put(AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 1_000);
+        return p;
+    }
+
+    private Properties consumerProperties() {
+        Properties p = new Properties();
+        p.putAll(settings.consumer());
+        p.put(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, settings.bootstrapServers());
+        p.put(ConsumerConfig.CLIENT_ID_CONFIG, "tidegate-gateway-tailer");
+        p.put(ConsumerConfig.KEY_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+        p.put(ConsumerConfig.VALUE_DESERIALIZER_CLASS_CONFIG, ByteArrayDeserializer.class);
+        p.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+        p.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "none"); // a reset would be a silent gap
+        p.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+        p.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
+        p.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, settings.maxPollRecords());
+        p.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, settings.fetchMaxBytes());
+        p.put(ConsumerConfig.FETCH_MIN_BYTES_CONFIG, 1); // latency first: the broker answers with the first record
+        p.put(ConsumerConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 1_000);
+        p.put(ConsumerConfig.METADATA_MAX_AGE_CONFIG, 30_000);
+        return p;
+    }
+
+    @Override
+    public void close() {
+        running = false;
+        KafkaConsumer<byte[], byte[]> c = consumer;
+        if (c != null) {
+            c.wakeup();
+        }
+        thread.interrupt();
+        try {
+            thread.join(5_000);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,325 @@
+package dev.tidegate.gateway.fanout;
+
+import dev.tidegate.gateway.metrics.GatewayMetrics;
+import dev.tidegate.protocol.EventFrames;
+import dev.tidegate.protocol.FanoutRecord;
+import dev.tidegate.protocol.FrameBuffer;
+import dev.tidegate.protocol.Gap;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.Header;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * From records to one batch per event loop. A record that nobody here wants costs one look-up by its key's bytes and
+ * allocates nothing; a record that is wanted is checked and encoded once per wire format, whatever the number of its
+ * subscribers, and the records of one channel are laid behind each other.
+ *
+ * <p>Belongs to the tailer thread; a batch is {@link #begin}, {@link #moved} for each partition, {@link #lookUp}, then
+ * {@link #record} for each record, {@link #end}.
+ */
+public final class FanoutDispatcher {
+    /** How long the loops may take to move to a recreated topic before that is reported as a fault. */
+    private static final long MOVE_TIMEOUT_SECONDS = 30;
+
+    private static final Logger LOG = LoggerFactory.getLogger(FanoutDispatcher.class);
+
+    private final List<? extends ShardInbox> shards;
+    private final ByteBufAllocator allocator;
+    private final int maxPayloadBytes;
+    private final GatewayMetrics metrics;
+
+    private final FanoutRecord view = new FanoutRecord();
+    private final FrameBuffer json = new FrameBuffer(4096);
+    private final FrameBuffer ws = new FrameBuffer(16 * 1024);
+    private final FrameBuffer sse = new FrameBuffer(4096);
+    private final LoopBatch.Builder[] builders;
+    private final UndeliverableLog undeliverableLog = new UndeliverableLog();
+
+    // The records of the batch that are wanted, linked per channel in arrival order.
+    private @Nullable ConsumerRecord<byte[], byte[]>[] staged = newStaged(256);
+    private int[] next = new int[256];
+    private int stagedCount;
+    private Interest[] touched = new Interest[64];
+    private int touchedCount;
+
+    private int[] movedPartitions = new int[16];
+    private long[] movedTo = new long[16];
+    private int movedCount;
+
+    private volatile @Nullable Tail tail;
+
+    /**
+     * A dispatcher to these loops.
+     *
+     * @param shards one per event loop, in the order of their indexes; at most 64
+     * @param allocator of the batches' buffers; they are freed on the loops
+     * @param maxPayloadBytes a larger payload is not delivered
+     */
+    public FanoutDispatcher(
+            List<? extends ShardInbox> shards,
+            ByteBufAllocator allocator,
+            int maxPayloadBytes,
+            GatewayMetrics metrics) {
+        this.shards = List.copyOf(shards);
+        this.allocator = allocator;
+        this.maxPayloadBytes = maxPayloadBytes;
+        this.metrics = metrics;
+        this.builders = new LoopBatch.Builder[shards.size()];
+        for (int i = 0; i < builders.length; i++) {
+            builders[i] = new LoopBatch.Builder();
+        }
+    }
+
+    /** Number of event loops. */
+    public int loops() {
+        return builders.length;
+    }
+
+    /** The current tail; null before the tailer has found the topic. Any thread. */
+    public @Nullable Tail tail() {
+        return tail;
+    }
+
+    /** Starts on a topic, or moves every subscription to a recreated one; returns when every loop has done so. */
+    public void moveTo(Tail newTail) throws InterruptedException {
+        tail = newTail;
+        CountDownLatch done = new CountDownLatch(shards.size());
+        for (ShardInbox shard : shards) {
+            shard.moveTo(newTail, done);
+        }
+        await(done, "move to the topic of epoch " + newTail.epoch());
+    }
+
+    /** Records up to {@code position} are gone before they were read: tells the subscribers; returns when told. */
+    public void skip(int partition, long position, Gap.Reason reason) throws InterruptedException {
+        Tail t = current();
+        t.advance(partition, position);
+        Tail.beforeLookUp();
+        CountDownLatch done = new CountDownLatch(shards.size());
+        for (ShardInbox shard : shards) {
+            shard.skip(t, partition, position, reason, done);
+        }
+        await(done, "gap in partition " + partition);
+        t.markDispatched(partition, position);
+    }
+
+    /** Starts a batch. */
+    public void begin() {
+        movedCount = 0;
+    }
+
+    /** A partition of this batch reaches this offset. */
+    public void moved(int partition, long end) {
+        if (movedCount == movedPartitions.length) {
+            movedPartitions = Arrays.copyOf(movedPartitions, movedCount * 2);
+            movedTo = Arrays.copyOf(movedTo, movedCount * 2);
+        }
+        movedPartitions[movedCount] = partition;
+        movedTo[movedCount++] = end;
+        current().advance(partition, end);
+    }
+
+    /** All partitions of the batch have been told; look-ups follow. */
+    public void lookUp() {
+        Tail.beforeLookUp();
+    }
+
+    /** One record, in partition order. */
+    public void record(ConsumerRecord<byte[], byte[]> record) {
+        byte[] key = record.key();
+        if (key == null || key.length == 0) {
+            undeliverable(record, FanoutRecord.Undeliverable.NO_KEY);
+            return;
+        }
+        Interest interest = current().find(key);
+        if (interest == null) {
+            return;
+        }
+        stage(interest, record);
+    }
+
+    /** Encodes what is wanted, hands each loop its batch, and makes the batch's end the dispatched position. */
+    public void end(int recordsRead) throws InterruptedException {
+        Tail t = current();
+        metrics.recordsRead.add(recordsRead);
+        if (touchedCount > 0) {
+            metrics.recordsWanted.add(stagedCount);
+            try {
+                for (int i = 0; i < touchedCount; i++) {
+                    encode(t, touched[i]);
+                }
+            } finally {
+                Arrays.fill(touched, 0, touchedCount, null);
+                Arrays.fill(staged, 0, stagedCount, null);
+                touchedCount = 0;
+                stagedCount = 0;
+            }
+            hand(t);
+        }
+        for (int i = 0; i < movedCount; i++) {
+            t.markDispatched(movedPartitions[i], movedTo[i]);
+        }
+    }
+
+    private void stage(Interest interest, ConsumerRecord<byte[], byte[]> record) {
+        if (stagedCount == next.length) {
+            staged = Arrays.copyOf(staged, stagedCount * 2);
+            next = Arrays.copyOf(next, stagedCount * 2);
+        }
+        int i = stagedCount++;
+        staged[i] = record;
+        next[i] = -1;
+        if (interest.stagedHead < 0) {
+            if (touchedCount == touched.length) {
+                touched = Arrays.copyOf(touched, touchedCount * 2);
+            }
+            touched[touchedCount++] = interest;
+            interest.stagedHead = i;
+        } else {
+            next[interest.stagedTail] = i;
+        }
+        interest.stagedTail = i;
+    }
+
+    /** All records of one channel: encoded once, then laid into the batch of each loop that wants the channel. */
+    private void encode(Tail t, Interest interest) {
+        int head = interest.stagedHead;
+        interest.stagedHead = -1;
+        interest.stagedTail = -1;
+        long wsLoops = interest.wsLoops;
+        long sseLoops = interest.sseLoops;
+        ws.clear();
+        sse.clear();
+        boolean started = false;
+        for (int i = head; i >= 0; i = next[i]) {
+            ConsumerRecord<byte[], byte[]> record = staged[i];
+            if (record == null) {
+                throw new IllegalStateException("a staged record is gone");
+            }
+            if (!encode(t, interest, record, sseLoops != 0)) {
+                continue;
+            }
+            if (!started) {
+                started = true;
+                startSegments(interest, wsLoops | sseLoops);
+            }
+            eventToBuilders(record.offset(), wsLoops | sseLoops, sseLoops);
+        }
+        if (started) {
+            appendToBuilders(wsLoops | sseLoops, sseLoops);
+        }
+    }
+
+    /** Encodes one record behind those before it; false if it is no event of this channel. */
+    private boolean encode(Tail t, Interest interest, ConsumerRecord<byte[], byte[]> record, boolean forSse) {
+        long offset = record.offset();
+        if (record.partition() != interest.partition) {
+            metrics.misplaced.increment();
+            return false;
+        }
+        long prev = interest.prevOf(offset);
+        if (prev == Interest.UNKNOWN) {
+            return false;
+        }
+        view.wrap(record.key(), record.value(), record.timestamp());
+        for (Header h : record.headers()) {
+            view.header(h.key(), h.value());
+        }
+        if (view.ignoredHeaders() > 0) {
+            metrics.brokenHeaders.increment();
+        }
+        FanoutRecord.Undeliverable fault = view.check(maxPayloadBytes);
+        if (fault != null) {
+            undeliverable(record, fault);
+            return false;
+        }
+        interest.lastOffset = offset;
+        EventFrames.encode(json.clear(), t.epoch(), record.partition(), offset, prev, view, false);
+        WireFormats.webSocketText(ws, json);
+        if (forSse) {
+            WireFormats.sseBlock(sse, view.type(), json);
+        }
+        return true;
+    }
+
+    private void startSegments(Interest interest, long loops) {
+        for (long bits = loops; bits != 0; bits &= bits - 1) {
+            builders[Long.numberOfTrailingZeros(bits)].startSegment(interest);
+        }
+    }
+
+    private void eventToBuilders(long offset, long loops, long sseLoops) {
+        for (long bits = loops; bits != 0; bits &= bits - 1) {
+            int loop = Long.numberOfTrailingZeros(bits);
+            LoopBatch.Builder b = builders[loop];
+            ByteBuf s = b.sse;
+            int sseIndex = s == null ? 0 : s.writerIndex();
+            boolean wantsSse = (sseLoops >>> loop & 1) != 0;
+            b.event(offset, b.ws.writerIndex() + ws.size(), wantsSse ? sseIndex + sse.size() : sseIndex);
+        }
+    }
+
+    private void appendToBuilders(long loops, long sseLoops) {
+        for (long bits = loops; bits != 0; bits &= bits - 1) {
+            LoopBatch.Builder b = builders[Long.numberOfTrailingZeros(bits)];
+            if (b.ws.capacity() == 0) {
+                b.ws = allocator.directBuffer(Math.max(1024, ws.size()));
+            }
+            b.ws.writeBytes(ws.array(), 0, ws.size());
+        }
+        for (long bits = sseLoops; bits != 0; bits &= bits - 1) {
+            LoopBatch.Builder b = builders[Long.numberOfTrailingZeros(bits)];
+            ByteBuf s = b.sse;
+            if (s == null) {
+                s = allocator.directBuffer(Math.max(1024, sse.size()));
+                b.sse = s;
+            }
+            s.writeBytes(sse.array(), 0, sse.size());
+        }
+    }
+
+    private void hand(Tail t) throws InterruptedException {
+        int[] partitions = Arrays.copyOf(movedPartitions, movedCount);
+        long[] ends = Arrays.copyOf(movedTo, movedCount);
+        for (int i = 0; i < builders.length; i++) {
+            LoopBatch.Builder b = builders[i];
+            if (!b.isEmpty()) {
+                LoopBatch batch = new LoopBatch(b, t, partitions, ends);
+                b.reset();
+                shards.get(i).offer(batch);
+            }
+        }
+    }
+
+    private void undeliverable(ConsumerRecord<byte[], byte[]> record, FanoutRecord.Undeliverable cause) {
+        metrics.undeliverable(cause).increment();
+        undeliverableLog.note(cause, record.partition(), record.offset());
+    }
+
+    private Tail current() {
+        Tail t = tail;
+        if (t == null) {
+            throw new IllegalStateException("no topic yet");
+        }
+        return t;
+    }
+
+    private static void await(CountDownLatch done, String what) throws InterruptedException {
+        if (!done.await(MOVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+            LOG.error("An event loop has not answered for {} s: {}", MOVE_TIMEOUT_SECONDS, what);
+        }
+    }
+
+    @SuppressWarnings({"unchecked", "rawtypes"}) // an array of a generic type cannot be made otherwise
+    private static @Nullable ConsumerRecord<byte[], byte[]>[] newStaged(int n) {
+        return (ConsumerRecord<byte[], byte[]>[]) new ConsumerRecord[n];
+    }
+}

@@ -1,0 +1,46 @@
+package dev.tidegate.gateway.fanout;
+
+import dev.tidegate.protocol.FrameBuffer;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/** How a JSON frame is framed for each kind of connection. Stateless. */
+public final class WireFormats {
+    private static final byte[] EVENT = "event: ".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] DATA = "data: ".getBytes(StandardCharsets.US_ASCII);
+
+    /** First byte of an unfragmented text frame (RFC 6455, 5.2). */
+    private static final int FIN_TEXT = 0x81;
+
+    private WireFormats() {}
+
+    /** Appends an unmasked, unfragmented RFC 6455 text frame. */
+    public static void webSocketText(FrameBuffer out, FrameBuffer json) {
+        int n = json.size();
+        out.raw(FIN_TEXT);
+        if (n < 126) {
+            out.raw(n);
+        } else if (n < 65536) {
+            out.raw(126).raw(n >> 8).raw(n);
+        } else {
+            out.raw(127)
+                    .raw(0)
+                    .raw(0)
+                    .raw(0)
+                    .raw(0)
+                    .raw(n >> 24)
+                    .raw(n >> 16)
+                    .raw(n >> 8)
+                    .raw(n);
+        }
+        out.raw(json.array(), 0, n);
+    }
+
+    /** Appends a block of an event stream but for its {@code id:} line and the empty line that ends it. */
+    public static void sseBlock(FrameBuffer out, byte @Nullable [] type, FrameBuffer json) {
+        if (type != null) {
+            out.raw(EVENT).raw(type).raw('\n');
+        }
+        out.raw(DATA).raw(json.array(), 0, json.size()).raw('\n');
+    }
+}

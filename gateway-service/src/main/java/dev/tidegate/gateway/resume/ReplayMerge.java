@@ -1,0 +1,415 @@
+package dev.tidegate.gateway.resume;
+
+import dev.tidegate.gateway.fanout.LoopBatch;
+import dev.tidegate.protocol.ChannelName;
+import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.Gap;
+import dev.tidegate.protocol.Replay;
+import dev.tidegate.protocol.ServerFrames.Recovery;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The splice of what a subscription missed into what is live: buffer, fetch, catch up, splice. One object per
+ * resuming subscription, gone once it is live; the same path serves a client that comes back, one that asks for the last
+ * n events, and a slow one that has drained.
+ *
+ * <pre>
+ * BUFFERING    -> FETCHING     {@link #start}: the position after the client's own is known
+ *              -> FAILED       the cursor lies beyond the log: the tail did not reach it before the deadline
+ *              -> LIVE         the tail has reached the client's cursor: nothing was missed
+ * FETCHING     -> CATCHING_UP  first page, more to come
+ *              -> LIVE         first page, complete
+ *              -> WAITING      no answer, or the service cannot: told to the client as "pending"
+ *              -> FAILED       the service refuses this request for good
+ * CATCHING_UP  -> CATCHING_UP  next page; or the buffer had overflowed and the target moves on
+ *              -> LIVE         complete
+ *              -> WAITING      as above
+ * WAITING      -> FETCHING     after a back-off with jitter
+ * any          -> CANCELLED    unsubscribed, connection closed, topic recreated
+ * </pre>
+ *
+ * <p>Loop-confined: every method is called on the connection's event loop; pages come from the replay client's thread by a
+ * task. {@link #onTick} drives the deadlines, each of which names the state it was missed in.
+ */
+public final class ReplayMerge {
+    /** Where a merge stands. */
+    public enum State {
+        BUFFERING,
+        FETCHING,
+        CATCHING_UP,
+        WAITING,
+        LIVE,
+        FAILED,
+        CANCELLED
+    }
+
+    /** What a merge needs of its subscription. Loop-confined. */
+    public interface Target {
+        ChannelName channel();
+
+        /** The offset of the last record of the channel's partition the tailer has passed, as a cursor of this topic. */
+        Cursor tailPosition();
+
+        /** Whether the client takes more at the moment. */
+        boolean writable();
+
+        /** Whether the gateway's own tail is moving, so that a cursor it has not reached can be judged. */
+        boolean tailIsMoving();
+
+        /** How the recovery goes on; called once, before anything else is sent. {@code replayed}: -1 if not known. */
+        void begun(Cursor splice, Recovery recovery, long replayed);
+
+        void gap(Gap gap);
+
+        void replayed(Cursor cursor, byte[] frame);
+
+        /** Events of a live segment from this one on. */
+        void live(LoopBatch segment, int fromEvent);
+
+        /** The client now has everything up to here; live events follow. */
+        void spliced(Cursor position);
+
+        /** The subscription ends. */
+        void failed(ErrorCode code, String message);
+
+        /** The merge sent something or changed state: the target flushes. */
+        void progressed();
+    }
+
+    /**
+     * Bounds and waits.
+     *
+     * @param pageEvents most events asked for in one fetch
+     * @param bufferBytes live bytes that all resuming subscriptions of one connection may hold
+     * @param answerNanos without an answer for so long the client is told "pending"
+     * @param progressNanos without an answer for so long the fetch is given up and made again
+     * @param cursorNanos how long a cursor ahead of the tail is waited for
+     * @param retryNanos first back-off, doubled up to 16 times, with jitter of a half
+     */
+    public record Limits(
+            int pageEvents, int bufferBytes, long answerNanos, long progressNanos, long cursorNanos, long retryNanos) {
+        /** The shipped bounds. */
+        public static final Limits DEFAULT =
+                new Limits(128, 1 << 20, 2_000_000_000L, 30_000_000_000L, 2_000_000_000L, 250_000_000L);
+    }
+
+    /** The budget of one connection, shared by its merges. */
+    public static final class Connection {
+        private final LiveBuffer.Budget budget;
+
+        public Connection(Limits limits) {
+            this.budget = new LiveBuffer.Budget(limits.bufferBytes());
+        }
+    }
+
+    private final Target target;
+    private final ReplaySource source;
+    private final Executor loop;
+    private final Limits limits;
+    private final LiveBuffer buffer;
+
+    private State state = State.BUFFERING;
+    private @Nullable Cursor delivered; // everything up to here is sent; null until a "last n" is answered
+    private int last;
+    private Cursor splice;
+    private boolean begun;
+    private boolean overflowed;
+    private boolean needsNextPage;
+    private long stateSince;
+    private long retryAt;
+    private int attempts;
+    private int fetchNumber; // answers of an earlier fetch are ignored
+    private @Nullable Runnable cancelFetch;
+
+    /**
+     * A merge for one subscription.
+     *
+     * @param after the client's position, or null with {@code last}
+     * @param last number of newest events wanted, or -1
+     * @param splice the position after which live events reach {@link #onLive}
+     * @param told whether the client has already been told {@code subscribed} (a parked client resumes silently)
+     */
+    public ReplayMerge(
+            Target target,
+            ReplaySource source,
+            Executor loop,
+            Limits limits,
+            Connection connection,
+            @Nullable Cursor after,
+            int last,
+            Cursor splice,
+            boolean told,
+            long now) {
+        this.target = target;
+        this.source = source;
+        this.loop = loop;
+        this.limits = limits;
+        this.buffer = new LiveBuffer(connection.budget);
+        this.delivered = after;
+        this.last = last;
+        this.splice = splice;
+        this.begun = told;
+        this.stateSince = now;
+    }
+
+    public State state() {
+        return state;
+    }
+
+    /** The client's position so far; null before a "last n" is answered. */
+    public @Nullable Cursor delivered() {
+        return delivered;
+    }
+
+    /** Starts fetching; until then live events are buffered all the same. */
+    public void start(long now) {
+        if (state != State.BUFFERING) {
+            return;
+        }
+        Cursor after = delivered;
+        if (after != null && after.comparableTo(splice)) {
+            if (after.offset() == splice.offset()) {
+                complete(now, 0);
+                return;
+            }
+            if (after.offset() > splice.offset()) {
+                awaitTail(now);
+                return;
+            }
+        }
+        fetch(now, State.FETCHING);
+    }
+
+    /** A live segment of the channel; the caller keeps its own reference. */
+    public void onLive(LoopBatch segment) {
+        if (!overflowed && !buffer.offer(segment)) {
+            overflowed = true;
+            buffer.clear();
+        }
+    }
+
+    /** Whether the buffer has overflowed since the last fetch began. */
+    public boolean overflowed() {
+        return overflowed;
+    }
+
+    /** Time passes; called about once a second, and while waiting for the tail more often. */
+    public void onTick(long now) {
+        switch (state) {
+            case BUFFERING -> {
+                Cursor after = delivered;
+                if (after != null && after.comparableTo(splice) && after.offset() > splice.offset()) {
+                    awaitTail(now);
+                }
+            }
+            case FETCHING, CATCHING_UP -> {
+                if (!begun && now - stateSince > limits.answerNanos()) {
+                    begin(Recovery.PENDING, -1);
+                    target.progressed();
+                }
+                if (!needsNextPage && now - stateSince > limits.progressNanos()) {
+                    stopFetch();
+                    waitAndRetry(now, "no answer in state " + state);
+                }
+            }
+            case WAITING -> {
+                if (now - retryAt >= 0) {
+                    fetch(now, State.FETCHING);
+                }
+            }
+            case LIVE, FAILED, CANCELLED -> {
+                // Nothing to wait for.
+            }
+        }
+    }
+
+    /** The client takes more again. */
+    public void onWritable(long now) {
+        if (needsNextPage) {
+            fetch(now, State.CATCHING_UP);
+        }
+    }
+
+    /** Gives up, for a reason of the subscription's own. */
+    public void cancel() {
+        if (state != State.LIVE && state != State.FAILED) {
+            leave(State.CANCELLED);
+        }
+    }
+
+    private void awaitTail(long now) {
+        Cursor after = delivered;
+        if (after == null) {
+            return;
+        }
+        Cursor tail = target.tailPosition();
+        if (!after.comparableTo(tail) || tail.offset() >= after.offset()) {
+            // Reached. What the tail holds up to the client's own cursor is dropped by offset, the rest is live.
+            splice = after;
+            complete(now, 0);
+        } else if (now - stateSince > limits.cursorNanos()) {
+            if (target.tailIsMoving()) {
+                fail(ErrorCode.CURSOR_INVALID, "after: " + after + " lies beyond the end of the log (" + tail + ")");
+            } else {
+                fail(
+                        ErrorCode.UNAVAILABLE,
+                        "after: " + after + " cannot be judged now: the fan-out log cannot be read");
+            }
+        }
+    }
+
+    private void fetch(long now, State next) {
+        Cursor after = delivered;
+        state = next;
+        stateSince = now;
+        needsNextPage = false;
+        int number = ++fetchNumber;
+        Replay.Request request = new Replay.Request(
+                target.channel(),
+                after,
+                after == null ? last : -1,
+                splice.epoch(),
+                splice.partition(),
+                splice.offset(),
+                after == null ? Math.max(last, 1) : limits.pageEvents());
+        ReplayPage page = new ReplayPage(p -> loop.execute(() -> onPage(number, p)));
+        cancelFetch = source.fetch(request, page);
+    }
+
+    private void onPage(int number, ReplayPage page) {
+        if (number != fetchNumber || (state != State.FETCHING && state != State.CATCHING_UP)) {
+            return; // of a fetch that was given up
+        }
+        cancelFetch = null;
+        long now = System.nanoTime();
+        Replay.End end = page.end;
+        if (end == null) {
+            waitAndRetry(now, page.failure);
+        } else if (end.error() != null) {
+            onError(now, end.error(), String.valueOf(end.message()));
+        } else if (!end.cursor().epoch().equals(splice.epoch())) {
+            waitAndRetry(now, "the replay service reads another incarnation of the topic");
+        } else {
+            onEvents(now, page, end);
+        }
+        target.progressed();
+    }
+
+    private void onError(long now, ErrorCode code, String message) {
+        switch (code) {
+            case UNAVAILABLE, RATE_LIMITED, LIMIT_EXCEEDED, INTERNAL, UNAUTHENTICATED -> waitAndRetry(now, message);
+            default -> fail(code, message);
+        }
+    }
+
+    private void onEvents(long now, ReplayPage page, Replay.End end) {
+        attempts = 0;
+        Gap gap = page.gap;
+        boolean whole = end.complete() && !overflowed;
+        begin(gap != null ? Recovery.GAP : Recovery.COMPLETE, whole ? page.events.size() : -1);
+        Cursor at = delivered;
+        if (gap != null) {
+            target.gap(gap);
+            at = gap.cursor();
+        }
+        for (ReplayPage.Event e : page.events) {
+            if (at == null || !e.cursor().comparableTo(at) || e.cursor().offset() > at.offset()) {
+                target.replayed(e.cursor(), e.frame());
+                at = e.cursor();
+            }
+        }
+        delivered = end.cursor();
+        if (!end.complete()) {
+            nextPage(now);
+        } else if (overflowed) {
+            overflowed = false; // from here on the buffer is whole again, starting at the new target
+            splice = target.tailPosition();
+            nextPage(now);
+        } else {
+            splice(now);
+        }
+    }
+
+    private void nextPage(long now) {
+        state = State.CATCHING_UP;
+        stateSince = now;
+        if (target.writable()) {
+            fetch(now, State.CATCHING_UP);
+        } else {
+            needsNextPage = true; // the slow client itself is the back-pressure; its heartbeat is its deadline
+        }
+    }
+
+    /** Nothing was missed. */
+    private void complete(long now, long replayed) {
+        begin(Recovery.COMPLETE, replayed);
+        splice(now);
+        target.progressed();
+    }
+
+    private void splice(long now) {
+        if (overflowed) {
+            overflowed = false;
+            Cursor from = splice;
+            delivered = from;
+            splice = target.tailPosition();
+            nextPage(now);
+            return;
+        }
+        long position = splice.offset();
+        state = State.LIVE;
+        target.spliced(splice);
+        buffer.drain(segment -> {
+            int from = segment.firstAbove(0, position);
+            if (from < segment.events(0)) {
+                target.live(segment, from);
+            }
+        });
+    }
+
+    private void begin(Recovery recovery, long replayed) {
+        if (!begun) {
+            begun = true;
+            target.begun(splice, recovery, replayed);
+        }
+    }
+
+    private void waitAndRetry(long now, String why) {
+        begin(Recovery.PENDING, -1);
+        state = State.WAITING;
+        stateSince = now;
+        long backOff = limits.retryNanos() << Math.min(attempts++, 4);
+        retryAt = now + backOff / 2 + ThreadLocalRandom.current().nextLong(backOff / 2 + 1);
+        lastFailure = why;
+    }
+
+    private String lastFailure = "";
+
+    /** Why the last fetch failed; empty if none did. For logs. */
+    public String lastFailure() {
+        return lastFailure;
+    }
+
+    private void fail(ErrorCode code, String message) {
+        leave(State.FAILED);
+        target.failed(code, message);
+    }
+
+    private void leave(State end) {
+        state = end;
+        stopFetch();
+        buffer.clear();
+    }
+
+    private void stopFetch() {
+        fetchNumber++;
+        Runnable cancel = cancelFetch;
+        cancelFetch = null;
+        if (cancel != null) {
+            cancel.run();
+        }
+    }
+}

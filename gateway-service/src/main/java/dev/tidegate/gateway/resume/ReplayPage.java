@@ -1,0 +1,64 @@
+package dev.tidegate.gateway.resume;
+
+import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.Gap;
+import dev.tidegate.protocol.Replay;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The answer to one fetch, collected on the replay client's thread and handed over whole. Bounded by the request's limit
+ * and the service's page size.
+ */
+final class ReplayPage implements ReplaySource.Listener {
+    /** One replayed event. */
+    record Event(Cursor cursor, byte[] frame) {}
+
+    private final Consumer<ReplayPage> whenDone;
+    final List<Event> events = new ArrayList<>(4);
+
+    @Nullable
+    Gap gap;
+
+    Replay.@Nullable End end;
+    String failure = "";
+    private boolean done;
+
+    ReplayPage(Consumer<ReplayPage> whenDone) {
+        this.whenDone = whenDone;
+    }
+
+    @Override
+    public void event(Cursor cursor, long prev, byte[] frame) {
+        events.add(new Event(cursor, frame));
+    }
+
+    @Override
+    public void gap(Gap told) {
+        gap = told;
+    }
+
+    @Override
+    public void end(Replay.End told) {
+        end = told;
+        if (gap == null) {
+            gap = told.gap();
+        }
+        finish();
+    }
+
+    @Override
+    public void failed(String why) {
+        failure = why;
+        finish();
+    }
+
+    private void finish() {
+        if (!done) {
+            done = true;
+            whenDone.accept(this);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+package dev.tidegate.gateway.session;
+
+import dev.tidegate.gateway.fanout.LoopBatch;
+import dev.tidegate.protocol.CloseCode;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How one kind of connection spells what a session says; loop-confined. Nothing here flushes but {@link #close}. Methods
+ * that take a shard send the JSON frame that stands in its buffer.
+ */
+interface SessionOutput {
+    boolean isSse();
+
+    /** Adds the session's handlers to a bare channel; returns the context that writes go through. */
+    ChannelHandlerContext install(Channel channel, Session session, int maxFrameBytes);
+
+    /** An answer to the client. */
+    void control(ChannelHandlerContext ctx, LoopShard shard);
+
+    void error(ChannelHandlerContext ctx, LoopShard shard);
+
+    void gap(ChannelHandlerContext ctx, Session session, LoopShard shard);
+
+    void position(ChannelHandlerContext ctx, Session session, LoopShard shard);
+
+    void replayed(ChannelHandlerContext ctx, Session session, byte[] frame);
+
+    void events(
+            ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent);
+
+    void heartbeat(ChannelHandlerContext ctx);
+
+    /** Called once before each flush; {@code batch} is the one that was delivered, if any. */
+    void beforeFlush(ChannelHandlerContext ctx, Session session, @Nullable LoopBatch batch);
+
+    void close(ChannelHandlerContext ctx, CloseCode code, String reason);
+}

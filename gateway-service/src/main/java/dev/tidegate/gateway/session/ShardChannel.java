@@ -1,0 +1,95 @@
+package dev.tidegate.gateway.session;
+
+import dev.tidegate.gateway.fanout.Interest;
+import dev.tidegate.gateway.fanout.Tail;
+import dev.tidegate.protocol.ChannelName;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One channel on one event loop: its local subscriptions, by wire format, in dense arrays, so that a broadcast is a walk
+ * over plain fields. Loop-confined.
+ */
+final class ShardChannel {
+    final ChannelName name;
+    final byte[] key;
+
+    @Nullable
+    Interest interest;
+
+    /** The position after which this loop has seen every record of the channel, live. */
+    long base;
+
+    /** The offset of the last event this loop delivered; {@code base} before the first. */
+    long lastOffset;
+
+    Subscription[] ws = NONE;
+    int wsCount;
+    Subscription[] sse = NONE;
+    int sseCount;
+
+    private static final Subscription[] NONE = new Subscription[0];
+
+    ShardChannel(ChannelName name) {
+        this.name = name;
+        this.key = name.bytes();
+    }
+
+    int partition() {
+        Interest i = interest;
+        if (i == null) {
+            throw new IllegalStateException("not joined");
+        }
+        return i.partition();
+    }
+
+    /** Joins the tail, for one format; returns the position after which live records will come. */
+    long join(Tail tail, int loop, boolean forSse) {
+        Tail.Joined joined = tail.join(key, loop, forSse);
+        if (interest != joined.interest()) {
+            interest = joined.interest();
+            joined.interest().attach(loop, this);
+            base = joined.position();
+            lastOffset = joined.position();
+        }
+        return joined.position();
+    }
+
+    void add(Subscription s, boolean toSse) {
+        if (toSse) {
+            sse = grown(sse, sseCount);
+            s.index = sseCount;
+            sse[sseCount++] = s;
+        } else {
+            ws = grown(ws, wsCount);
+            s.index = wsCount;
+            ws[wsCount++] = s;
+        }
+    }
+
+    /** Removes by moving the last one into the hole: order among subscribers means nothing. */
+    void remove(Subscription s, boolean fromSse) {
+        Subscription[] a = fromSse ? sse : ws;
+        int last = fromSse ? --sseCount : --wsCount;
+        Subscription moved = a[last];
+        a[s.index] = moved;
+        moved.index = s.index;
+        clear(a, last);
+        if (a.length > 64 && last < a.length / 4) {
+            if (fromSse) {
+                sse = Arrays.copyOf(sse, a.length / 2);
+            } else {
+                ws = Arrays.copyOf(ws, a.length / 2);
+            }
+        }
+    }
+
+    @SuppressWarnings("NullAway") // slots at and above the count hold nothing, and nothing reads them
+    private static void clear(Subscription[] a, int i) {
+        a[i] = null;
+    }
+
+    private static Subscription[] grown(Subscription[] a, int count) {
+        return count < a.length ? a : Arrays.copyOf(a, count == 0 ? 1 : count + (count >> 1) + 1);
+    }
+}

@@ -1,0 +1,58 @@
+package dev.tidegate.gateway.session;
+
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.util.concurrent.EventExecutor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/** The shards of a gateway, one per event loop of the server. Immutable after construction; any thread. */
+public final class Shards implements SessionOpener {
+    private final List<LoopShard> shards = new ArrayList<>();
+
+    /** Shards for every loop of this group. */
+    public Shards(EventLoopGroup group, LoopShard.Shared shared) {
+        for (EventExecutor e : group) {
+            shards.add(new LoopShard(shards.size(), (EventLoop) e, shared));
+        }
+        if (shards.size() > Long.SIZE) {
+            throw new IllegalArgumentException("loops: " + shards.size() + " (expected: 1 to 64)");
+        }
+        for (LoopShard s : shards) {
+            s.start();
+        }
+    }
+
+    /** The shards in the order of their indexes. */
+    public List<LoopShard> all() {
+        return List.copyOf(shards);
+    }
+
+    @Override
+    public void open(Channel channel, Handshake handshake) {
+        for (LoopShard s : shards) {
+            if (s.loop.inEventLoop()) {
+                s.open(channel, handshake);
+                return;
+            }
+        }
+        throw new IllegalStateException("a channel of a foreign event loop");
+    }
+
+    /**
+     * Asks every client to reconnect elsewhere and closes its connection.
+     *
+     * @param spreadMs the clients' reconnects are spread over this many milliseconds
+     * @return whether all loops did so within five seconds
+     */
+    public boolean drain(int spreadMs) throws InterruptedException {
+        CountDownLatch done = new CountDownLatch(shards.size());
+        for (LoopShard s : shards) {
+            s.drain(spreadMs, done);
+        }
+        return done.await(5, TimeUnit.SECONDS);
+    }
+}

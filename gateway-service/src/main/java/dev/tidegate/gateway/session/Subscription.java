@@ -1,0 +1,119 @@
+package dev.tidegate.gateway.session;
+
+import dev.tidegate.gateway.fanout.LoopBatch;
+import dev.tidegate.gateway.resume.ReplayMerge;
+import dev.tidegate.protocol.ChannelName;
+import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.Gap;
+import dev.tidegate.protocol.ServerFrames.Recovery;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One channel of one connection. Live when it has no merge; while it is parked (its connection takes no more) events are
+ * passed over, and its position is where it will be resumed. Loop-confined.
+ */
+final class Subscription implements ReplayMerge.Target {
+    final Session session;
+    final ShardChannel channel;
+
+    /** Place in the channel's array. */
+    int index;
+
+    /**
+     * Everything up to here has been sent, or is covered by what the client was told. A live subscription's true position
+     * is the larger of this and the channel's last offset; events at or below it are dropped.
+     */
+    long position;
+
+    /** Passing over events because the connection does not take them. */
+    boolean parked;
+
+    /** Not null while what was missed is being fetched. */
+    @Nullable
+    ReplayMerge merge;
+
+    /** The id of the subscribe frame, until it is answered. */
+    @Nullable
+    String requestId;
+
+    Subscription(Session session, ShardChannel channel) {
+        this.session = session;
+        this.channel = channel;
+    }
+
+    boolean live() {
+        return merge == null && !parked;
+    }
+
+    /** The position of a live subscription. */
+    long livePosition() {
+        return Math.max(position, channel.lastOffset);
+    }
+
+    Cursor cursor(long offset) {
+        return new Cursor(session.shard.tail().epoch(), channel.partition(), offset);
+    }
+
+    @Override
+    public ChannelName channel() {
+        return channel.name;
+    }
+
+    @Override
+    public Cursor tailPosition() {
+        return cursor(session.shard.tail().position(channel.partition()));
+    }
+
+    @Override
+    public boolean writable() {
+        return session.writable();
+    }
+
+    @Override
+    public boolean tailIsMoving() {
+        return session.shard.tailIsMoving();
+    }
+
+    @Override
+    public void begun(Cursor splice, Recovery recovery, long replayed) {
+        session.sendSubscribed(this, splice, recovery, replayed);
+    }
+
+    @Override
+    public void gap(Gap gap) {
+        position = gap.cursor().offset();
+        session.sendGap(this, gap);
+    }
+
+    @Override
+    public void replayed(Cursor cursor, byte[] frame) {
+        position = cursor.offset();
+        session.sendReplayed(this, frame);
+    }
+
+    @Override
+    public void live(LoopBatch segment, int fromEvent) {
+        session.write(this, segment, 0, fromEvent);
+        position = segment.lastOffset(0);
+    }
+
+    @Override
+    public void spliced(Cursor at) {
+        boolean moved = at.offset() > position;
+        merge = null;
+        position = at.offset();
+        session.mergeEnded(this, moved ? at : null);
+    }
+
+    @Override
+    public void failed(ErrorCode code, String message) {
+        merge = null;
+        session.mergeFailed(this, code, message);
+    }
+
+    @Override
+    public void progressed() {
+        session.shard.flushDirty();
+    }
+}

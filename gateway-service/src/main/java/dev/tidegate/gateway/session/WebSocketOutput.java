@@ -1,0 +1,122 @@
+package dev.tidegate.gateway.session;
+
+import dev.tidegate.gateway.fanout.LoopBatch;
+import dev.tidegate.gateway.fanout.WireFormats;
+import dev.tidegate.protocol.CloseCode;
+import dev.tidegate.protocol.FrameBuffer;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPipeline;
+import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
+import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** RFC 6455 text frames, written ready framed: there is no encoder in the pipeline. Stateless, one for all. */
+final class WebSocketOutput implements SessionOutput {
+    static final WebSocketOutput INSTANCE = new WebSocketOutput();
+
+    private static final int FIN_CLOSE = 0x88;
+    private static final ByteBuf PING = Unpooled.unreleasableBuffer(
+            Unpooled.directBuffer(2).writeByte(0x89).writeByte(0).asReadOnly());
+
+    private WebSocketOutput() {}
+
+    @Override
+    public boolean isSse() {
+        return false;
+    }
+
+    @Override
+    public ChannelHandlerContext install(Channel channel, Session session, int maxFrameBytes) {
+        ChannelPipeline p = channel.pipeline();
+        // The whole pipeline of a WebSocket: [ssl], frame decoder, session. No aggregator (the session handler bounds
+        // and joins fragments), no encoder, no idle handler (the shard sweeps).
+        p.addLast(
+                "ws-decoder",
+                new WebSocket13FrameDecoder(WebSocketDecoderConfig.newBuilder()
+                        .maxFramePayloadLength(maxFrameBytes)
+                        .expectMaskedFrames(true)
+                        .allowMaskMismatch(false)
+                        .allowExtensions(false)
+                        .closeOnProtocolViolation(false)
+                        .withUTF8Validator(false)
+                        .build()));
+        p.addLast("session", new SessionHandler(session, maxFrameBytes));
+        ChannelHandlerContext ctx = p.context("session");
+        if (ctx == null) {
+            throw new IllegalStateException("the session handler is not in its pipeline");
+        }
+        return ctx;
+    }
+
+    @Override
+    public void control(ChannelHandlerContext ctx, LoopShard shard) {
+        WireFormats.webSocketText(shard.framed.clear(), shard.json);
+        write(ctx, shard.framed);
+    }
+
+    @Override
+    public void error(ChannelHandlerContext ctx, LoopShard shard) {
+        control(ctx, shard);
+    }
+
+    @Override
+    public void gap(ChannelHandlerContext ctx, Session session, LoopShard shard) {
+        control(ctx, shard);
+    }
+
+    @Override
+    public void position(ChannelHandlerContext ctx, Session session, LoopShard shard) {
+        control(ctx, shard);
+    }
+
+    @Override
+    public void replayed(ChannelHandlerContext ctx, Session session, byte[] frame) {
+        FrameBuffer framed = session.shard.framed.clear();
+        WireFormats.webSocketText(framed, session.shard.json.clear().raw(frame));
+        write(ctx, framed);
+    }
+
+    @Override
+    public void events(
+            ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent) {
+        var _ = ctx.write(batch.ws(segment, fromEvent), ctx.voidPromise());
+    }
+
+    @Override
+    public void heartbeat(ChannelHandlerContext ctx) {
+        var _ = ctx.write(PING.duplicate(), ctx.voidPromise());
+    }
+
+    @Override
+    public void beforeFlush(ChannelHandlerContext ctx, Session session, @Nullable LoopBatch batch) {
+        // A WebSocket's positions are in its frames.
+    }
+
+    @Override
+    public void close(ChannelHandlerContext ctx, CloseCode code, String reason) {
+        byte[] text = reason.getBytes(StandardCharsets.UTF_8);
+        if (text.length > CloseCode.MAX_REASON_BYTES) {
+            text = Arrays.copyOf(
+                    code.defaultReason().getBytes(StandardCharsets.UTF_8),
+                    code.defaultReason().length());
+        }
+        ByteBuf frame = ctx.alloc().directBuffer(4 + text.length);
+        frame.writeByte(FIN_CLOSE)
+                .writeByte(2 + text.length)
+                .writeShort(code.number())
+                .writeBytes(text);
+        var _ = ctx.writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
+    }
+
+    private static void write(ChannelHandlerContext ctx, FrameBuffer framed) {
+        ByteBuf buf = ctx.alloc().directBuffer(framed.size());
+        buf.writeBytes(framed.array(), 0, framed.size());
+        var _ = ctx.write(buf, ctx.voidPromise());
+    }
+}
