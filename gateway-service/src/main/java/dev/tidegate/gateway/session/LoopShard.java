@@ -244,14 +244,12 @@ public final class LoopShard implements ShardInbox {
         sessions.set(session.index, moved);
         moved.index = session.index;
         sessions.remove(last);
-        merging.remove(session);
         shared.metrics().connections.decrement();
     }
 
+    /** The session has resumes under way; it leaves the list at the first tick at which it has none. */
     void mergesStarted(Session session) {
-        if (!merging.contains(session)) {
-            merging.add(session);
-        }
+        merging.add(session);
     }
 
     // ---- the sweep
@@ -264,9 +262,11 @@ public final class LoopShard implements ShardInbox {
     private void tick() {
         assert loop.inEventLoop();
         long now = System.nanoTime();
-        for (Session s : List.copyOf(merging)) {
-            if (!s.tickMerges(now)) {
-                merging.remove(s);
+        List<Session> ticked = List.copyOf(merging);
+        merging.clear();
+        for (Session s : ticked) {
+            if (s.tickMerges(now)) {
+                merging.add(s);
             }
         }
         Tail t = tail;

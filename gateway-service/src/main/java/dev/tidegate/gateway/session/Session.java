@@ -45,6 +45,7 @@ final class Session {
     private boolean closing;
     private boolean dirty;
     private boolean anyParked;
+    private boolean ticked; // in the shard's list of sessions with resumes
     private byte silentBeats;
     private byte publishes;
     private long connectDeadline;
@@ -88,12 +89,16 @@ final class Session {
     /** The channel is gone. */
     void onInactive() {
         closing = true;
+        dropAll();
+        shard.closed(this);
+    }
+
+    private void dropAll() {
         for (int i = subscriptions.size() - 1; i >= 0; i--) {
             drop(subscriptions.get(i));
         }
         subscriptions.clear();
         merges = null;
-        shard.closed(this);
     }
 
     void close(CloseCode code, String reason) {
@@ -101,6 +106,7 @@ final class Session {
             return;
         }
         closing = true;
+        dropAll(); // nothing may follow the close frame
         shard.shared.metrics().closed(code).increment();
         out.close(ctx, code, reason);
     }
@@ -366,7 +372,10 @@ final class Session {
                 splice,
                 told,
                 System.nanoTime());
-        shard.mergesStarted(this);
+        if (!ticked) {
+            ticked = true;
+            shard.mergesStarted(this);
+        }
         m.waiting.add(sub);
         startWaiting(m);
     }
@@ -401,16 +410,16 @@ final class Session {
     /** False once no resume is under way. */
     boolean tickMerges(long now) {
         Merges m = merges;
-        if (m == null) {
-            return false;
-        }
-        for (Subscription s : List.copyOf(m.running)) {
-            ReplayMerge merge = s.merge;
-            if (merge != null) {
-                merge.onTick(now);
+        if (m != null) {
+            for (Subscription s : List.copyOf(m.running)) {
+                ReplayMerge merge = s.merge;
+                if (merge != null) {
+                    merge.onTick(now);
+                }
             }
         }
-        return merges != null;
+        ticked = merges != null;
+        return ticked;
     }
 
     void mergeEnded(Subscription sub, @Nullable Cursor moved) {
@@ -509,9 +518,13 @@ final class Session {
     /** @param covered per partition the offset up to which this loop has delivered everything; null if not known */
     void heartbeat(long @Nullable [] covered) {
         if (closing) {
+            var _ = ctx.close(); // the peer has not taken the close frame for up to a heartbeat
             return;
         }
-        if (silentBeats >= 2 && !out.isSse()) {
+        if (out.isSse() && writable()) {
+            silentBeats = 0; // the client of an event stream says nothing; that it takes what it gets must do
+        }
+        if (silentBeats >= 2) {
             close(CloseCode.HEARTBEAT_MISSED, CloseCode.HEARTBEAT_MISSED.defaultReason());
             return;
         }
