@@ -137,7 +137,8 @@ public final class EmbeddedPostgres implements Backend {
         while (true) {
             forgetDeadPostmaster(folder);
             // INT is PostgreSQL's fast shutdown; TERM would wait for every client to leave.
-            GuardedProcess process = GuardedProcess.start(command, Map.of("LC_ALL", "C"), "INT", claim.log());
+            GuardedProcess process =
+                    GuardedProcess.start(command, Map.of("LC_ALL", "C"), "INT", LogTail.emptied(claim.log()));
             claim.record(process.handle());
             boolean ready = Waiting.until(READY_WITHIN, () -> !process.isAlive() || isReady(folder, process.pid()));
             if (ready && process.isAlive()) {

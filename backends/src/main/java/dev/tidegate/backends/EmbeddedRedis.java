@@ -47,8 +47,8 @@ public final class EmbeddedRedis implements Backend {
             Path program = Programs.redis();
             int chosen = Ports.orFree(port);
             Path folder = claim.formatted(fresh -> {});
-            GuardedProcess process =
-                    GuardedProcess.start(command(program, folder, chosen, settings), Map.of(), "TERM", claim.log());
+            GuardedProcess process = GuardedProcess.start(
+                    command(program, folder, chosen, settings), Map.of(), "TERM", LogTail.emptied(claim.log()));
             claim.record(process.handle());
             awaitReady(process, chosen, claim);
             return new EmbeddedRedis(claim, process, chosen);

@@ -21,10 +21,10 @@ import java.util.concurrent.TimeUnit;
  * <p>Linux' parent-death signal would do less: it fires when the <em>thread</em> that started the child ends, is lost by programs that change
  * user, and macOS has none.
  */
-final class GuardedProcess {
+public final class GuardedProcess {
 
     /** The longest that {@link #stop()} waits before it kills. All backends stop at the same time, and the whole in less than 10 s. */
-    static final Duration STOP_WITHIN = Duration.ofSeconds(7);
+    public static final Duration STOP_WITHIN = Duration.ofSeconds(7);
 
     private static final String GUARD = """
             exec 3<&0 </dev/null
@@ -52,15 +52,17 @@ final class GuardedProcess {
     }
 
     /**
-     * Starts {@code command}, its output going to {@code log} (emptied first).
+     * Starts {@code command}, its output going to the end of {@code log}.
      *
      * @param stopSignal the name of the signal that makes it end in order, e.g. {@code TERM}
      */
-    static GuardedProcess start(List<String> command, Map<String, String> environment, String stopSignal, Path log) {
+    public static GuardedProcess start(
+            List<String> command, Map<String, String> environment, String stopSignal, Path log) {
         List<String> guarded = new ArrayList<>(List.of("sh", "-c", GUARD, "guarded", stopSignal));
         guarded.addAll(command);
-        ProcessBuilder builder =
-                new ProcessBuilder(guarded).redirectErrorStream(true).redirectOutput(log.toFile());
+        ProcessBuilder builder = new ProcessBuilder(guarded)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         builder.environment().keySet().removeIf(name -> name.startsWith("PG"));
         builder.environment().putAll(environment);
         try {
@@ -70,25 +72,28 @@ final class GuardedProcess {
         }
     }
 
-    ProcessHandle handle() {
+    /** The program, for its pid and its descendants. */
+    public ProcessHandle handle() {
         return process.toHandle();
     }
 
-    long pid() {
+    /** The pid of the program itself. */
+    public long pid() {
         return process.pid();
     }
 
-    boolean isAlive() {
+    /** Whether the program runs. */
+    public boolean isAlive() {
         return process.isAlive();
     }
 
     /** Completes with a few words once it has ended. */
-    CompletableFuture<String> ended() {
+    public CompletableFuture<String> ended() {
         return process.onExit().thenApply(ended -> "exit code " + ended.exitValue());
     }
 
     /** Stops it in order; kills it when that takes longer than {@link #STOP_WITHIN}. Idempotent. */
-    void stop() {
+    public void stop() {
         try {
             process.getOutputStream().close();
         } catch (IOException alreadyClosed) {

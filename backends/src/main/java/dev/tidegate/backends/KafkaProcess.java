@@ -34,7 +34,7 @@ public final class KafkaProcess implements Backend {
     public static KafkaProcess start(DataFolder data, Claim claim, int port) {
         claim.close();
         int chosen = Ports.orFree(port);
-        Path out = data.logs().resolve("kafka.out");
+        Path out = LogTail.emptied(data.logs().resolve("kafka.out"));
         GuardedProcess process = GuardedProcess.start(
                 command(),
                 Map.of(

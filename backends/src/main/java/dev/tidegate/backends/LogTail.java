@@ -3,6 +3,7 @@ package dev.tidegate.backends;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.Predicate;
@@ -13,6 +14,16 @@ final class LogTail {
     private static final int AT_MOST_BYTES = 64 * 1024;
 
     private LogTail() {}
+
+    /** The same file, emptied or yet to be made, so that what stands in it afterwards is of one start. */
+    static Path emptied(Path log) {
+        try {
+            Files.deleteIfExists(log);
+            return log;
+        } catch (IOException e) {
+            throw new StartFailure("log file " + log + " cannot be replaced: " + DataFolder.describe(e), e);
+        }
+    }
 
     /** The last line within the file's last 64 KiB that {@code wanted} takes. */
     static Optional<String> last(Path log, Predicate<String> wanted) {
