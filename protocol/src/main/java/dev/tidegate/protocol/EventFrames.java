@@ -65,6 +65,44 @@ public final class EventFrames {
         out.raw('}');
     }
 
+    /**
+     * Appends the same frame, byte for byte, of an event that was stored as one run of bytes.
+     *
+     * @param prev an offset such that the channel has no event strictly between it and {@code offset}
+     */
+    public static void encode(
+            FrameBuffer out, String epoch, int partition, long offset, long prev, EventSlices event, boolean replay) {
+        byte[] b = event.bytes();
+        out.raw(HEAD).raw(b, event.channelAt(), event.channelLength());
+        out.raw(CURSOR).ascii(epoch).raw('.').number(partition).raw('.').number(offset);
+        out.raw(PREV).number(prev).raw(ID);
+        if (event.idLength() > 0) {
+            out.jsonString(b, event.idAt(), event.idLength());
+        } else {
+            out.raw('"').ascii(epoch).raw('.').number(partition).raw('.').number(offset);
+            out.raw('"');
+        }
+        if (event.typeLength() > 0) {
+            out.raw(TYPE).jsonString(b, event.typeAt(), event.typeLength());
+        }
+        out.raw(TIME).number(event.timeMillis());
+        if (replay) {
+            out.raw(REPLAY);
+        }
+        if (event.payloadKind() != FanoutRecord.PayloadKind.JSON && event.contentTypeLength() > 0) {
+            out.raw(CONTENT_TYPE).jsonString(b, event.contentTypeAt(), event.contentTypeLength());
+        }
+        switch (event.payloadKind()) {
+            case JSON -> out.raw(DATA).jsonOneLine(b, event.payloadAt(), event.payloadLength());
+            case TEXT -> out.raw(DATA).jsonString(b, event.payloadAt(), event.payloadLength());
+            case BINARY ->
+                out.raw(DATA64)
+                        .base64(b, event.payloadAt(), event.payloadLength())
+                        .raw('"');
+        }
+        out.raw('}');
+    }
+
     /** The type of an event frame, or null if it has none; for connections that spell it outside of the frame. */
     public static byte @Nullable [] typeOf(byte[] frame) {
         for (JsonValue.Member m : JsonValue.parse(frame, 0, frame.length).members()) {
