@@ -39,8 +39,7 @@ public final class FrameBuffer {
         size = newSize;
     }
 
-    /** The array behind it, valid up to {@link #size()} and until the next append. */
-    @SuppressWarnings("EI_EXPOSE_REP") // on purpose: copying would defeat the reuse
+    /** The array behind it, valid up to {@link #size()} and until the next append; not a copy, which would defeat the reuse. */
     public byte[] array() {
         return bytes;
     }
@@ -117,14 +116,11 @@ public final class FrameBuffer {
     /** Appends a JSON document, turning raw line breaks into spaces so that it stays one line (they can only stand
      * between tokens, where white space means nothing). */
     public FrameBuffer jsonOneLine(byte[] src, int offset, int length) {
-        room(length);
-        byte[] dst = bytes;
-        int at = size;
-        for (int i = offset, end = offset + length; i < end; i++) {
-            byte b = src[i];
-            dst[at++] = b == '\n' || b == '\r' ? (byte) ' ' : b;
+        int start = size;
+        raw(src, offset, length);
+        for (int i = ByteRuns.line(bytes, start, size); i < size; i = ByteRuns.line(bytes, i + 1, size)) {
+            bytes[i] = ' ';
         }
-        size = at;
         return this;
     }
 
@@ -149,23 +145,27 @@ public final class FrameBuffer {
     public FrameBuffer jsonString(byte[] utf8, int offset, int length) {
         room(length + 2);
         raw('"');
-        for (int i = offset, end = offset + length; i < end; i++) {
-            byte b = utf8[i];
-            if (b == '"' || b == '\\') {
-                raw('\\').raw(b);
-            } else if (b >= 0x20 || b < 0) {
-                raw(b);
-            } else if (b == '\n') {
-                raw('\\').raw('n');
-            } else if (b == '\r') {
-                raw('\\').raw('r');
-            } else if (b == '\t') {
-                raw('\\').raw('t');
-            } else {
-                ascii("\\u00").raw(HEX[b >> 4]).raw(HEX[b & 15]);
+        int end = offset + length;
+        int i = offset;
+        while (true) {
+            int stop = ByteRuns.unescaped(utf8, i, end);
+            raw(utf8, i, stop - i);
+            if (stop == end) {
+                return raw('"');
             }
+            escape(utf8[stop]);
+            i = stop + 1;
         }
-        return raw('"');
+    }
+
+    private void escape(byte b) {
+        switch (b) {
+            case '"', '\\' -> raw('\\').raw(b);
+            case '\n' -> raw('\\').raw('n');
+            case '\r' -> raw('\\').raw('r');
+            case '\t' -> raw('\\').raw('t');
+            default -> ascii("\\u00").raw(HEX[b >> 4]).raw(HEX[b & 15]);
+        }
     }
 
     /** Appends Base64 (standard alphabet, padded) without quotes. */

@@ -166,14 +166,16 @@ public final class JsonScanner {
 
     /** From behind the opening quote to behind the closing one. */
     private static int string(byte[] b, int i, int to) {
-        while (i < to) {
+        while (true) {
+            i = ByteRuns.plain(b, i, to);
+            if (i >= to) {
+                return ~to;
+            }
             byte c = b[i];
             if (c == '"') {
                 return i + 1;
             }
-            if (c >= 0x20 && c != '\\') {
-                i++;
-            } else if (c == '\\') {
+            if (c == '\\') {
                 i = escape(b, i + 1, to);
                 if (i < 0) {
                     return i;
@@ -181,14 +183,15 @@ public final class JsonScanner {
             } else if (c >= 0) {
                 return ~i; // a raw control character
             } else {
-                int n = Utf8.sequence(b, i, to);
-                if (n == 0) {
-                    return ~i;
-                }
-                i += n;
+                do { // text that is not ASCII seldom comes as a single character
+                    int n = Utf8.sequence(b, i, to);
+                    if (n == 0) {
+                        return ~i;
+                    }
+                    i += n;
+                } while (i < to && b[i] < 0);
             }
         }
-        return ~to;
     }
 
     private static int escape(byte[] b, int i, int to) {

@@ -6,16 +6,15 @@ public final class Utf8 {
 
     /** Whether this range is valid UTF-8. */
     public static boolean isValid(byte[] b, int from, int to) {
-        int i = from;
+        int i = ByteRuns.ascii(b, from, to);
         while (i < to) {
-            if (b[i] >= 0) {
-                i++;
-            } else {
-                int n = sequence(b, i, to);
-                if (n == 0) {
-                    return false;
-                }
-                i += n;
+            int n = sequence(b, i, to);
+            if (n == 0) {
+                return false;
+            }
+            i += n;
+            if (i < to && b[i] >= 0) {
+                i = ByteRuns.ascii(b, i, to);
             }
         }
         return true;
