@@ -1,5 +1,6 @@
 package dev.tidegate.protocol;
 
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -8,9 +9,6 @@ import org.jspecify.annotations.Nullable;
 public final class ClientFrameDecoder {
     /** Longest {@code id}, in characters of its JSON; it is echoed, so it is bounded. */
     public static final int MAX_ID_LENGTH = 128;
-
-    /** Longest {@code event}, {@code type} and {@code durable}. */
-    public static final int MAX_NAME_LENGTH = 255;
 
     /** Longest token: the header line that carries one elsewhere is bounded at 8 KiB. */
     public static final int MAX_TOKEN_LENGTH = 8192;
@@ -67,7 +65,7 @@ public final class ClientFrameDecoder {
                         id,
                         channel(m),
                         Cursor.parse(required(m, "cursor", Integer.MAX_VALUE)),
-                        required(m, "durable", MAX_NAME_LENGTH));
+                        requiredName(m, "durable"));
             case "presence" -> new ClientFrame.Presence(id, channel(m));
             case "ping" -> new ClientFrame.Ping(id);
             default ->
@@ -90,7 +88,7 @@ public final class ClientFrameDecoder {
                 channel,
                 after == null ? null : Cursor.parse(after),
                 last == null ? -1 : (int) last.integer("last", 0, Integer.MAX_VALUE),
-                optional(m, "durable", MAX_NAME_LENGTH));
+                optionalName(m, "durable"));
     }
 
     private static ClientFrame.Publish publish(@Nullable String id, Map<String, JsonValue> m) {
@@ -99,8 +97,7 @@ public final class ClientFrameDecoder {
         if (data == null) {
             throw missing("data", "a JSON value");
         }
-        return new ClientFrame.Publish(
-                id, channel, data.raw(), optional(m, "event", MAX_NAME_LENGTH), optional(m, "type", MAX_NAME_LENGTH));
+        return new ClientFrame.Publish(id, channel, data.raw(), optionalName(m, "event"), optionalName(m, "type"));
     }
 
     private static @Nullable String id(Map<String, JsonValue> m) {
@@ -138,6 +135,31 @@ public final class ClientFrameDecoder {
             throw new ProtocolException(
                     ErrorCode.BAD_REQUEST,
                     name + ": " + value.length() + " characters (expected: 1 to " + maxLength + ")");
+        }
+        return value;
+    }
+
+    private static String requiredName(Map<String, JsonValue> m, String name) {
+        String value = optionalName(m, name);
+        if (value == null) {
+            throw missing(name, "a string");
+        }
+        return value;
+    }
+
+    /** A text that becomes a header of the record: what {@link FanoutRecord} would ignore there is refused here. */
+    private static @Nullable String optionalName(Map<String, JsonValue> m, String name) {
+        String value = optional(m, name, FanoutRecord.MAX_NAME_BYTES);
+        if (value == null) {
+            return null;
+        }
+        byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
+        boolean unchanged = new String(utf8, StandardCharsets.UTF_8).equals(value); // not so with half a surrogate pair
+        if (!unchanged || !FanoutRecord.isName(utf8)) {
+            throw new ProtocolException(
+                    ErrorCode.BAD_REQUEST,
+                    name + ": too long or with characters that are not allowed (expected: 1 to "
+                            + FanoutRecord.MAX_NAME_BYTES + " bytes of UTF-8 without control characters)");
         }
         return value;
     }

@@ -1,8 +1,6 @@
 package dev.tidegate.protocol;
 
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
-import java.time.OffsetDateTime;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +28,9 @@ public final class FanoutRecord {
     /** Longest {@code content-type} in bytes; a longer one is ignored. */
     public static final int MAX_CONTENT_TYPE_BYTES = 255;
 
+    /** Longest {@code ce_time} in bytes; a longer one is ignored. */
+    public static final int MAX_TIME_BYTES = 40;
+
     /** Why a record cannot be delivered. Such a record still occupies its offset. */
     public enum Undeliverable {
         NO_KEY,
@@ -52,7 +53,7 @@ public final class FanoutRecord {
     private static final byte[] PLUS_JSON = ascii("+json");
     private static final byte[] TEXT = ascii("text/");
     private static final byte[] CHARSET = ascii("charset=");
-    private static final byte[] UTF8 = ascii("utf-8");
+    private static final byte[][] UTF8_COMPATIBLE = {ascii("utf-8"), ascii("utf8"), ascii("us-ascii")};
 
     private byte @Nullable [] key;
     private byte @Nullable [] value;
@@ -154,6 +155,23 @@ public final class FanoutRecord {
         return ignoredHeaders;
     }
 
+    /**
+     * Whether these bytes may be an event's id or type: 1 to {@link #MAX_NAME_BYTES} bytes of UTF-8 without control
+     * characters (a type is a line of a server-sent event). Whoever takes ids and types from clients must refuse others,
+     * since a record that carries one is delivered without it.
+     */
+    public static boolean isName(byte[] v) {
+        if (v.length == 0 || v.length > MAX_NAME_BYTES || !Utf8.isValid(v, 0, v.length)) {
+            return false;
+        }
+        for (byte b : v) {
+            if ((b >= 0 && b < 0x20) || b == 0x7f) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** The kind of payload a content type announces; null (absent) is JSON. */
     public static PayloadKind payloadKind(byte @Nullable [] contentType) {
         if (contentType == null) {
@@ -177,28 +195,26 @@ public final class FanoutRecord {
         }
         for (int i = end; i + CHARSET.length < contentType.length; i++) {
             if (matches(contentType, i, CHARSET)) {
-                int at = i + CHARSET.length;
-                if (contentType[at] == '"') {
-                    at++;
-                }
-                return matches(contentType, at, UTF8) || matches(contentType, at, ascii("us-ascii"))
-                        ? PayloadKind.TEXT
-                        : PayloadKind.BINARY;
+                return utf8Compatible(contentType, i + CHARSET.length) ? PayloadKind.TEXT : PayloadKind.BINARY;
             }
         }
         return PayloadKind.TEXT;
     }
 
+    private static boolean utf8Compatible(byte[] contentType, int i) {
+        int at = i < contentType.length && contentType[i] == '"' ? i + 1 : i;
+        for (byte[] name : UTF8_COMPATIBLE) {
+            int end = at + name.length;
+            boolean ends = end >= contentType.length || " \t;\"".indexOf(contentType[end]) >= 0;
+            if (ends && matches(contentType, at, name)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private byte @Nullable [] nameOrIgnored(byte @Nullable [] v, byte @Nullable [] before) {
-        if (v == null) {
-            ignoredHeaders++;
-            return before;
-        }
-        boolean ok = v.length > 0 && v.length <= MAX_NAME_BYTES && Utf8.isValid(v, 0, v.length);
-        for (int i = 0; ok && i < v.length; i++) {
-            ok = (v[i] >= 0x20 && v[i] != 0x7f) || v[i] < 0; // no line breaks: the type is a line of an SSE block
-        }
-        if (!ok) {
+        if (v == null || !isName(v)) {
             ignoredHeaders++;
             return before;
         }
@@ -223,16 +239,11 @@ public final class FanoutRecord {
     }
 
     private void time(byte @Nullable [] v) {
-        if (v == null || v.length < 20 || v.length > 40) {
+        long parsed = v == null || v.length > MAX_TIME_BYTES ? Rfc3339.INVALID : Rfc3339.toEpochMilli(v);
+        if (parsed == Rfc3339.INVALID) {
             ignoredHeaders++;
-            return;
-        }
-        try {
-            timeMillis = OffsetDateTime.parse(new String(v, StandardCharsets.US_ASCII))
-                    .toInstant()
-                    .toEpochMilli();
-        } catch (DateTimeException | ArithmeticException e) {
-            ignoredHeaders++;
+        } else {
+            timeMillis = parsed;
         }
     }
 

@@ -23,6 +23,9 @@ final class JsonValue {
     /** One member of an object. */
     record Member(String name, JsonValue value) {}
 
+    /** Most bytes of a wrong value that its complaint quotes. */
+    private static final int MAX_SHOWN_BYTES = 40;
+
     private final byte[] b;
     private final int from;
     private final int to;
@@ -42,7 +45,7 @@ final class JsonValue {
                     "not JSON at byte " + (fault - from) + " (expected: one JSON document in UTF-8)");
         }
         int start = JsonScanner.space(b, from, to);
-        return new JsonValue(b, start, skip(b, start));
+        return new JsonValue(b, start, skip(b, start, to));
     }
 
     Kind kind() {
@@ -71,10 +74,10 @@ final class JsonValue {
         List<Member> out = new ArrayList<>();
         int i = JsonScanner.space(b, from + 1, to);
         while (b[i] != '}') {
-            int nameEnd = skip(b, i);
+            int nameEnd = skip(b, i, to);
             String name = unquote(b, i, nameEnd);
             int start = JsonScanner.space(b, JsonScanner.space(b, nameEnd, to) + 1, to);
-            int end = skip(b, start);
+            int end = skip(b, start, to);
             out.add(new Member(name, new JsonValue(b, start, end)));
             i = JsonScanner.space(b, end, to);
             if (b[i] == ',') {
@@ -89,7 +92,7 @@ final class JsonValue {
         List<JsonValue> out = new ArrayList<>();
         int i = JsonScanner.space(b, from + 1, to);
         while (b[i] != ']') {
-            int end = skip(b, i);
+            int end = skip(b, i, to);
             out.add(new JsonValue(b, i, end));
             i = JsonScanner.space(b, end, to);
             if (b[i] == ',') {
@@ -133,19 +136,17 @@ final class JsonValue {
     }
 
     ProtocolException wrong(String field, String expected) {
-        String shown = rawText();
-        if (shown.length() > 40) {
-            shown = shown.substring(0, 40) + "…";
-        }
+        int length = Math.min(to - from, MAX_SHOWN_BYTES); // may cut a character in two: it then shows as U+FFFD
+        String shown = new String(b, from, length, StandardCharsets.UTF_8) + (length < to - from ? "…" : "");
         return new ProtocolException(ErrorCode.BAD_REQUEST, field + ": " + shown + " (expected: " + expected + ")");
     }
 
     /** The index after the value at {@code i}; the document is known to be valid. */
-    private static int skip(byte[] b, int i) {
+    private static int skip(byte[] b, int i, int to) {
         return switch (b[i]) {
             case '"' -> skipString(b, i + 1);
             case '{', '[' -> skipNested(b, i);
-            default -> skipScalar(b, i);
+            default -> skipScalar(b, i, to);
         };
     }
 
@@ -173,8 +174,8 @@ final class JsonValue {
         return i;
     }
 
-    private static int skipScalar(byte[] b, int i) {
-        while (i < b.length && "+-.0123456789eEtrufalsn".indexOf(b[i]) >= 0) {
+    private static int skipScalar(byte[] b, int i, int to) {
+        while (i < to && "+-.0123456789eEtrufalsn".indexOf(b[i]) >= 0) {
             i++;
         }
         return i;
