@@ -37,16 +37,8 @@ public record Cursor(String epoch, int partition, long offset) {
             throw invalid(text);
         }
         long partition = number(text, first + 1, second);
-        long offset;
-        if (text.length() - second == 3 && text.charAt(second + 1) == '-' && text.charAt(second + 2) == '1') {
-            offset = BEFORE_FIRST;
-        } else {
-            offset = number(text, second + 1, text.length());
-            if (offset < 0) {
-                throw invalid(text);
-            }
-        }
-        if (partition < 0 || partition > Integer.MAX_VALUE) {
+        long offset = offset(text, second + 1, text.length());
+        if (partition < 0 || partition > Integer.MAX_VALUE || offset < BEFORE_FIRST) {
             throw invalid(text);
         }
         return new Cursor(text.substring(0, first), (int) partition, offset);
@@ -65,6 +57,15 @@ public record Cursor(String epoch, int partition, long offset) {
     @Override
     public String toString() {
         return epoch + "." + partition + "." + offset;
+    }
+
+    /** The offset in this range: {@link #BEFORE_FIRST} or more; something less if it is none. */
+    static long offset(String s, int from, int to) {
+        if (to - from == 2 && s.charAt(from) == '-' && s.charAt(from + 1) == '1') {
+            return BEFORE_FIRST;
+        }
+        long offset = number(s, from, to);
+        return offset < 0 ? BEFORE_FIRST - 1 : offset;
     }
 
     /** Digits only, without leading zeros and without overflow: each position has exactly one spelling. -1 if not so. */

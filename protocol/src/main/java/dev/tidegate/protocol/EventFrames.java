@@ -1,6 +1,7 @@
 package dev.tidegate.protocol;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,11 +29,17 @@ public final class EventFrames {
     /**
      * Appends the frame of a record that passed {@link FanoutRecord#check}.
      *
+     * @param offset the record's offset, or {@link #NO_OFFSET}
      * @param prev an offset such that the channel has no event strictly between it and {@code offset}
      * @param replay whether the event is replayed
+     * @throws IllegalArgumentException for a provisional event without an id: it could not be told from its second copy
      */
     public static void encode(
             FrameBuffer out, String epoch, int partition, long offset, long prev, FanoutRecord record, boolean replay) {
+        byte[] id = record.id();
+        if (id == null && offset == NO_OFFSET) {
+            throw new IllegalArgumentException("a provisional event needs an id");
+        }
         out.raw(HEAD).raw(record.channel());
         if (offset == NO_OFFSET) {
             out.raw('"');
@@ -41,7 +48,6 @@ public final class EventFrames {
             out.raw(PREV).number(prev);
         }
         out.raw(ID);
-        byte[] id = record.id();
         if (id != null) {
             out.jsonString(id);
         } else {
@@ -113,6 +119,41 @@ public final class EventFrames {
         return null;
     }
 
+    /** What a line with the frame of an event with an offset says in its head; null if it is not spelled as here. */
+    static Replay.Line.@Nullable Event decodeHead(byte[] line) {
+        int channelEnd = startsWith(line, 0, HEAD) ? end(line, HEAD.length, '"') : -1;
+        if (channelEnd < 0 || !startsWith(line, channelEnd, CURSOR) || line[line.length - 1] != '}') {
+            return null;
+        }
+        int cursorStart = channelEnd + CURSOR.length;
+        int cursorEnd = end(line, cursorStart, '"');
+        if (cursorEnd < 0 || !startsWith(line, cursorEnd, PREV)) {
+            return null;
+        }
+        int prevStart = cursorEnd + PREV.length;
+        int prevEnd = end(line, prevStart, ',');
+        String number = prevEnd < 0 ? "" : ascii(line, prevStart, prevEnd);
+        long prev = Cursor.offset(number, 0, number.length());
+        return prev < Cursor.BEFORE_FIRST
+                ? null
+                : new Replay.Line.Event(Cursor.parse(ascii(line, cursorStart, cursorEnd)), prev, line);
+    }
+
+    private static boolean startsWith(byte[] b, int at, byte[] prefix) {
+        return b.length - at >= prefix.length && Arrays.equals(b, at, at + prefix.length, prefix, 0, prefix.length);
+    }
+
+    /** The index of the first such byte, or -1; a head is short, so the search is. */
+    private static int end(byte[] b, int from, char wanted) {
+        int to = Math.min(b.length, from + ChannelName.MAX_BYTES + 1);
+        for (int i = from; i < to; i++) {
+            if (b[i] == wanted) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
     private static void payload(FrameBuffer out, FanoutRecord record) {
         byte[] payload = record.payload();
         switch (record.payloadKind()) {
@@ -133,6 +174,10 @@ public final class EventFrames {
         if (contentType != null) {
             out.raw(CONTENT_TYPE).jsonString(contentType);
         }
+    }
+
+    private static String ascii(byte[] b, int from, int to) {
+        return new String(b, from, to - from, StandardCharsets.US_ASCII);
     }
 
     private static byte[] ascii(String s) {

@@ -136,10 +136,10 @@ public final class Replay {
 
     private static Request request(JsonValue v) {
         Map<String, JsonValue> m = members(v);
-        JsonValue after = m.get("after");
-        JsonValue last = m.get("last");
+        JsonValue after = given(m, "after");
+        JsonValue last = given(m, "last");
         Cursor target = Cursor.parse(need(m, "upTo").string("upTo"));
-        JsonValue limit = m.get("limit");
+        JsonValue limit = given(m, "limit");
         return new Request(
                 new ChannelName(need(m, "channel").string("channel")),
                 after == null ? null : Cursor.parse(after.string("after")),
@@ -177,11 +177,17 @@ public final class Replay {
     }
 
     /**
-     * Decodes one line of an answer.
+     * Decodes one line of an answer. Of an event as {@link EventFrames} spells it only the head is read: a client that
+     * comes back costs one such line for each event it missed, and the replay service has checked the payload by the
+     * same rule as the gateway would. What is spelled otherwise is parsed whole.
      *
      * @throws ProtocolException {@code bad_request} if it is none
      */
     public static Line decodeLine(byte[] line) {
+        Line.Event event = EventFrames.decodeHead(line);
+        if (event != null) {
+            return event;
+        }
         Map<String, JsonValue> m = members(JsonValue.parse(line, 0, line.length));
         String op = need(m, "op").string("op");
         return switch (op) {
@@ -198,12 +204,12 @@ public final class Replay {
     }
 
     private static End end(Map<String, JsonValue> m) {
-        JsonValue gap = m.get("gap");
-        JsonValue tier = m.get("tier");
-        JsonValue error = m.get("error");
-        JsonValue message = m.get("message");
+        JsonValue gap = given(m, "gap");
+        JsonValue tier = given(m, "tier");
+        JsonValue error = given(m, "error");
+        JsonValue message = given(m, "message");
         return new End(
-                (int) need(m, "request").integer("request", 0, MAX_REQUESTS),
+                (int) need(m, "request").integer("request", 0, MAX_REQUESTS - 1),
                 Cursor.parse(need(m, "cursor").string("cursor")),
                 need(m, "complete").bool("complete"),
                 gap == null ? null : gap(members(gap)),
@@ -239,13 +245,18 @@ public final class Replay {
 
     private static Map<String, JsonValue> members(JsonValue v) {
         if (v.kind() != JsonValue.Kind.OBJECT) {
-            throw v.wrong("request", "an object");
+            throw v.wrong("value", "an object");
         }
         Map<String, JsonValue> m = new HashMap<>();
         for (JsonValue.Member member : v.members()) {
             m.put(member.name(), member.value());
         }
         return m;
+    }
+
+    private static @Nullable JsonValue given(Map<String, JsonValue> m, String name) {
+        JsonValue v = m.get(name);
+        return v == null || v.kind() == JsonValue.Kind.NULL ? null : v;
     }
 
     private static JsonValue need(Map<String, JsonValue> m, String name) {

@@ -1,6 +1,7 @@
 package dev.tidegate.protocol;
 
 import java.util.Collection;
+import java.util.Collections;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -23,13 +24,22 @@ public record ResumeToken(String epoch, SortedMap<Integer, Long> offsets) {
                     ErrorCode.CURSOR_INVALID,
                     "resume token: " + offsets.size() + " partitions (expected: 1 to " + MAX_PARTITIONS + ")");
         }
+        offsets = Collections.unmodifiableSortedMap(new TreeMap<>(offsets));
+        offsets.forEach((partition, offset) -> new Cursor(epoch, partition, offset)); // each is checked as a cursor is
     }
 
-    /** The token that covers these cursors; of two for one partition the smaller counts, so that nothing is skipped. */
+    /**
+     * The token that covers these cursors; of two for one partition the smaller counts, so that nothing is skipped.
+     *
+     * @param cursors not empty, all of one epoch
+     */
     public static ResumeToken of(Collection<Cursor> cursors) {
         String epoch = cursors.iterator().next().epoch();
         TreeMap<Integer, Long> offsets = new TreeMap<>();
         for (Cursor c : cursors) {
+            if (!c.epoch().equals(epoch)) {
+                throw new IllegalArgumentException("cursors of two topics: " + epoch + " and " + c.epoch());
+            }
             offsets.merge(c.partition(), c.offset(), Math::min);
         }
         return new ResumeToken(epoch, offsets);
@@ -37,19 +47,24 @@ public record ResumeToken(String epoch, SortedMap<Integer, Long> offsets) {
 
     /** Parses the wire form. @throws ProtocolException {@code cursor_invalid} */
     public static ResumeToken parse(String text) {
-        String[] parts = text.split("_(?=[0-9]+\\.-?[0-9]+(?:_|$))", MAX_PARTITIONS + 1);
-        Cursor first = Cursor.parse(parts[0]);
+        // An epoch may hold '_' too, but nothing after its '.' does: from there on each '_' begins a partition.
+        int end = text.indexOf('_', text.indexOf('.') + 1);
+        Cursor cursor = Cursor.parse(end < 0 ? text : text.substring(0, end));
         TreeMap<Integer, Long> offsets = new TreeMap<>();
-        offsets.put(first.partition(), first.offset());
-        for (int i = 1; i < parts.length; i++) {
-            Cursor c = Cursor.parse(first.epoch() + "." + parts[i]);
-            if (offsets.put(c.partition(), c.offset()) != null) {
+        offsets.put(cursor.partition(), cursor.offset());
+        while (end >= 0) {
+            int start = end + 1;
+            end = text.indexOf('_', start);
+            Cursor next = Cursor.parse(cursor.epoch() + "." + text.substring(start, end < 0 ? text.length() : end));
+            if (next.partition() <= offsets.lastKey() || offsets.size() == MAX_PARTITIONS) {
                 throw new ProtocolException(
                         ErrorCode.CURSOR_INVALID,
-                        "resume token: partition " + c.partition() + " twice (expected: once)");
+                        "resume token: partition " + next.partition() + " (expected: at most " + MAX_PARTITIONS
+                                + " partitions, ascending, each once)");
             }
+            offsets.put(next.partition(), next.offset());
         }
-        return new ResumeToken(first.epoch(), offsets);
+        return new ResumeToken(cursor.epoch(), offsets);
     }
 
     /** The position in this partition, or null when the token does not cover it. */
