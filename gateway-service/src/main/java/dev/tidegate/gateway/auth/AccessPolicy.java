@@ -3,6 +3,7 @@ package dev.tidegate.gateway.auth;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -27,10 +28,25 @@ public final class AccessPolicy {
             boolean anonymousPublish,
             boolean publish) {}
 
+    /** Most namespaces an error message lists: a client asks for as many messages as it likes. */
+    private static final int LISTED = 20;
+
     private final Map<String, Namespace> namespaces;
+    private final List<String> personal;
+    private final String expected;
 
     public AccessPolicy(Map<String, Namespace> namespaces) {
         this.namespaces = Map.copyOf(namespaces);
+        this.personal = namespaces.entrySet().stream()
+                .filter(e -> e.getValue().personal())
+                .map(Map.Entry::getKey)
+                .sorted()
+                .toList();
+        this.expected = namespaces.isEmpty()
+                ? "none is declared"
+                : "one of "
+                        + namespaces.keySet().stream().sorted().limit(LISTED).toList()
+                        + (namespaces.size() > LISTED ? " and " + (namespaces.size() - LISTED) + " more" : "");
     }
 
     /** The channel's namespace. @throws ProtocolException {@code unknown_namespace} if it is not declared */
@@ -39,10 +55,30 @@ public final class AccessPolicy {
         if (ns == null) {
             throw new ProtocolException(
                     ErrorCode.UNKNOWN_NAMESPACE,
-                    "channel: namespace '" + channel.namespace() + "' is not declared (expected: one of "
-                            + namespaces.keySet().stream().sorted().toList() + ")");
+                    "channel: namespace '" + channel.namespace() + "' is not declared (expected: " + expected + ")");
         }
         return ns;
+    }
+
+    /**
+     * The personal channels of this client, which it joins by connecting: one per personal namespace. Empty without a
+     * subject, or when the subject cannot stand in a channel name.
+     */
+    public List<ChannelName> personalChannels(Identity who) {
+        String subject = who.subject();
+        if (subject == null || personal.isEmpty()) {
+            return List.of();
+        }
+        List<ChannelName> channels = new ArrayList<>(personal.size());
+        for (String namespace : personal) {
+            try {
+                channels.add(new ChannelName(namespace + ":" + subject));
+            } catch (ProtocolException e) {
+                // An e-mail address or a GUID can be a channel's name, "Jo Doe" cannot: such a subject has none.
+                return List.of();
+            }
+        }
+        return channels;
     }
 
     /** The namespace's rules. @throws ProtocolException {@code unknown_namespace}, {@code unauthenticated}, {@code forbidden} */
@@ -67,27 +103,22 @@ public final class AccessPolicy {
             ChannelName channel,
             Namespace ns,
             boolean anonymous,
-            @Nullable List<String> patterns,
+            @Nullable ChannelPatterns patterns,
             String verb) {
+        if (!who.identified()) {
+            throw new ProtocolException(
+                    ErrorCode.UNAUTHENTICATED,
+                    "identify yourself first (expected: a token at the handshake, or a connect frame)");
+        }
         String subject = who.subject();
         if (subject == null && (!anonymous || ns.personal())) {
             throw new ProtocolException(
                     ErrorCode.UNAUTHENTICATED, "channel: a token is needed to " + verb + " '" + channel + "'");
         }
         boolean allowed =
-                ns.personal() ? channel.localName().equals(subject) : patterns == null || matches(patterns, channel);
+                ns.personal() ? channel.localName().equals(subject) : patterns == null || patterns.matches(channel);
         if (!allowed) {
             throw new ProtocolException(ErrorCode.FORBIDDEN, "channel: you may not " + verb + " '" + channel + "'");
         }
-    }
-
-    private static boolean matches(List<String> patterns, ChannelName channel) {
-        for (String p : patterns) {
-            boolean prefix = p.endsWith("*");
-            if (prefix ? channel.value().startsWith(p.substring(0, p.length() - 1)) : p.equals(channel.value())) {
-                return true;
-            }
-        }
-        return false;
     }
 }

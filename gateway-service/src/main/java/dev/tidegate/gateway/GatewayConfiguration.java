@@ -1,0 +1,99 @@
+package dev.tidegate.gateway;
+
+import dev.tidegate.gateway.auth.AccessPolicy;
+import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.backplane.KafkaTailer;
+import dev.tidegate.gateway.config.AuthSettings;
+import dev.tidegate.gateway.config.FanoutSettings;
+import dev.tidegate.gateway.config.GatewaySettings;
+import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.metrics.GatewayMetrics;
+import dev.tidegate.gateway.resume.ReplayMerge;
+import dev.tidegate.gateway.resume.ReplaySource;
+import dev.tidegate.gateway.session.EventPublisher;
+import dev.tidegate.gateway.session.LoopShard;
+import dev.tidegate.gateway.session.SessionLimits;
+import dev.tidegate.gateway.session.Shards;
+import dev.tidegate.gateway.transport.EventLoops;
+import dev.tidegate.gateway.transport.GatewayCore;
+import dev.tidegate.protocol.ErrorCode;
+import io.netty.buffer.ByteBufAllocator;
+import org.springframework.boot.SpringBootConfiguration;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Import;
+
+/** The composition root: the service around it ({@link ServiceConfiguration}) and, here, the core. */
+@SpringBootConfiguration(proxyBeanMethods = false)
+@Import(ServiceConfiguration.class)
+class GatewayConfiguration {
+    /** Most resumes of one connection that fetch at once. */
+    private static final int MERGES_PER_CONNECTION = 8;
+
+    /** Most unanswered publishes of one connection. */
+    private static final int PUBLISHES_PER_CONNECTION = 64;
+
+    @Bean
+    GatewayMetrics gatewayMetrics() {
+        return new GatewayMetrics();
+    }
+
+    @Bean
+    SessionLimits sessionLimits(GatewaySettings settings, AuthSettings auth) {
+        return new SessionLimits(
+                (int) settings.heartbeat().toMillis(),
+                (int) settings.limits().maxFrameBytes().toBytes(),
+                settings.limits().subscriptionsPerConnection(),
+                MERGES_PER_CONNECTION,
+                PUBLISHES_PER_CONNECTION,
+                (int) settings.connectTimeout().toMillis(),
+                !auth.anonymous(),
+                ReplayMerge.Limits.DEFAULT);
+    }
+
+    /** Stands in until the replay client lands. */
+    @Bean
+    ReplaySource replaySource() {
+        return (request, listener) -> {
+            listener.failed("the replay client is not there yet");
+            return () -> {};
+        };
+    }
+
+    /** Stands in until the ingest client lands. */
+    @Bean
+    EventPublisher eventPublisher() {
+        return (identity, frame, done) -> done.accept(
+                new EventPublisher.Outcome.Failed(ErrorCode.UNAVAILABLE, "the ingest client is not there yet"));
+    }
+
+    @Bean(destroyMethod = "close")
+    RunningCore runningCore(
+            EventLoops loops,
+            SessionLimits limits,
+            AccessPolicy policy,
+            TokenVerifier verifier,
+            ReplaySource replay,
+            EventPublisher publisher,
+            GatewayMetrics metrics,
+            FanoutSettings fanout,
+            GatewaySettings settings) {
+        TailMotion motion = new TailMotion();
+        Shards shards = new Shards(
+                loops.group(),
+                new LoopShard.Shared(limits, policy, verifier, replay, publisher, motion::isMoving, metrics));
+        FanoutDispatcher dispatcher = new FanoutDispatcher(
+                shards.all(),
+                ByteBufAllocator.DEFAULT,
+                (int) fanout.maxPayloadBytes().toBytes(),
+                metrics);
+        KafkaTailer tailer = new KafkaTailer(KafkaTailer.Settings.of(settings.kafka(), fanout.topic()), dispatcher);
+        motion.of(tailer);
+        tailer.start();
+        return new RunningCore(shards, dispatcher, tailer, metrics);
+    }
+
+    @Bean
+    GatewayCore gatewayCore(RunningCore core) {
+        return new GatewayCore(core.shards(), core::partitions, core::connections, core::caughtUp, core::drain);
+    }
+}

@@ -1,0 +1,25 @@
+package dev.tidegate.gateway.config;
+
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
+
+/**
+ * The fan-out topic, as all services know it. Properties that only its creator needs (partitions, replication, retention)
+ * are not bound here: the gateway takes the topic as it is.
+ *
+ * @param topic the topic's name
+ * @param maxPayloadBytes largest payload that is delivered; what is larger is counted and skipped
+ */
+@ConfigurationProperties("tidegate.fanout")
+public record FanoutSettings(
+        @DefaultValue("fanout") String topic,
+        @DefaultValue("65536") DataSize maxPayloadBytes) {
+    public FanoutSettings {
+        if (!topic.matches("[A-Za-z0-9._-]{1,249}")) {
+            throw new InvalidSetting("tidegate.fanout.topic", topic, "a Kafka topic name");
+        }
+        // The upper bound is Kafka's own default for a message (1 MiB less its head).
+        InvalidSetting.unlessBetween("tidegate.fanout.max-payload-bytes", maxPayloadBytes, 1, 1_000_000);
+    }
+}

@@ -1,0 +1,163 @@
+package dev.tidegate.gateway.config;
+
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
+
+/**
+ * What belongs to the gateway alone.
+ *
+ * @param kafka bootstrap servers of the cluster that holds the fan-out topic
+ * @param transport how sockets are read and written
+ * @param loops number of event loops; 0: one per core
+ * @param heartbeat time between two pings of the server
+ * @param connectTimeout how long a connection that must identify itself may stay without doing so
+ * @param drainTimeout how long connections are told to go elsewhere before the server stops
+ * @param allowedOrigins origins that browsers may connect from, or {@code *}; empty: no cross-origin reading of event
+ *     streams, and no check of the origin of WebSockets (they carry no cookies: a token is what counts)
+ * @param limits bounds that protect the gateway
+ * @param socket options of the server's sockets
+ * @param ingest how client publishes reach the ingest service
+ * @param replay how missed events are asked for
+ */
+@ConfigurationProperties(value = "tidegate.gateway", ignoreUnknownFields = false)
+public record GatewaySettings(
+        @DefaultValue("127.0.0.1:9092") String kafka,
+        @DefaultValue("auto") TransportKind transport,
+        @DefaultValue("0") int loops,
+        @DefaultValue("25s") Duration heartbeat,
+        @DefaultValue("10s") Duration connectTimeout,
+        @DefaultValue("10s") Duration drainTimeout,
+        @DefaultValue List<String> allowedOrigins,
+        @DefaultValue Limits limits,
+        @DefaultValue Socket socket,
+        @DefaultValue Ingest ingest,
+        @DefaultValue ReplayService replay) {
+    /** Most event loops: the interest table keeps one bit of a long for each. */
+    public static final int MAX_LOOPS = 64;
+
+    public GatewaySettings {
+        InvalidSetting.ifBlank("tidegate.gateway.kafka", kafka, "host:port, …");
+        InvalidSetting.unlessBetween("tidegate.gateway.loops", loops, 0, MAX_LOOPS);
+        InvalidSetting.unlessBetween(
+                "tidegate.gateway.heartbeat", heartbeat, Duration.ofMillis(100), Duration.ofMinutes(10));
+        InvalidSetting.unlessBetween(
+                "tidegate.gateway.connect-timeout", connectTimeout, Duration.ofMillis(100), Duration.ofMinutes(5));
+        InvalidSetting.unlessBetween(
+                "tidegate.gateway.drain-timeout", drainTimeout, Duration.ZERO, Duration.ofMinutes(10));
+        allowedOrigins = List.copyOf(allowedOrigins);
+        for (String origin : allowedOrigins) {
+            if (!origin.equals("*") && !origin.matches("https?://[^/?#]+")) {
+                throw new InvalidSetting("tidegate.gateway.allowed-origins", origin, "* or scheme://host[:port]");
+            }
+        }
+    }
+
+    /** The number of event loops to run. */
+    public int effectiveLoops() {
+        return loops > 0 ? loops : Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors());
+    }
+
+    /**
+     * Bounds that protect the gateway.
+     *
+     * @param maxFrameBytes largest frame a client may send: a publish of the largest payload (64 KiB) with its escapes
+     * @param subscriptionsPerConnection most channels of one connection
+     * @param sseChannels most channels of one event stream; they all stand in one URL
+     * @param connections most WebSockets and event streams at once; more are refused with 503
+     * @param handshakesPerSecond handshakes taken per second over time, so that a reconnect storm does not starve the
+     *     connections that are whole; more are refused with 503 and Retry-After
+     * @param handshakeBurst how many may come at once
+     */
+    public record Limits(
+            @DefaultValue("131072") DataSize maxFrameBytes,
+            @DefaultValue("1000") int subscriptionsPerConnection,
+            @DefaultValue("100") int sseChannels,
+            @DefaultValue("1000000") int connections,
+            @DefaultValue("10000") int handshakesPerSecond,
+            @DefaultValue("20000") int handshakeBurst) {
+        public Limits {
+            String p = "tidegate.gateway.limits.";
+            InvalidSetting.unlessBetween(p + "max-frame-bytes", maxFrameBytes, 1024, 16 << 20);
+            InvalidSetting.unlessBetween(p + "subscriptions-per-connection", subscriptionsPerConnection, 1, 100_000);
+            InvalidSetting.unlessBetween(p + "sse-channels", sseChannels, 1, 1000);
+            InvalidSetting.unlessBetween(p + "connections", connections, 1, Integer.MAX_VALUE);
+            InvalidSetting.unlessBetween(p + "handshakes-per-second", handshakesPerSecond, 1, 1_000_000);
+            InvalidSetting.unlessBetween(p + "handshake-burst", handshakeBurst, 1, 1_000_000);
+        }
+    }
+
+    /**
+     * Options of the server's sockets. Buffer sizes of the kernel are left alone: it tunes them by itself, and idle
+     * connections cost it nothing then.
+     *
+     * @param backlog connections the kernel completes ahead of us; it caps this at {@code net.core.somaxconn}
+     * @param writeBufferLow bytes waiting in a connection at which it counts as drained
+     * @param writeBufferHigh bytes waiting in a connection from which it counts as slow
+     * @param httpIdle how long a connection that is not (yet) a WebSocket or event stream may be silent
+     */
+    public record Socket(
+            @DefaultValue("4096") int backlog,
+            @DefaultValue("32KB") DataSize writeBufferLow,
+            @DefaultValue("128KB") DataSize writeBufferHigh,
+            @DefaultValue("30s") Duration httpIdle) {
+        public Socket {
+            String p = "tidegate.gateway.socket.";
+            InvalidSetting.unlessBetween(p + "backlog", backlog, 1, 1 << 20);
+            InvalidSetting.unlessBetween(p + "write-buffer-low", writeBufferLow, 1, 1 << 30);
+            InvalidSetting.unlessBetween(p + "write-buffer-high", writeBufferHigh, writeBufferLow.toBytes(), 1 << 30);
+            InvalidSetting.unlessBetween(p + "http-idle", httpIdle, Duration.ofMillis(100), Duration.ofHours(1));
+        }
+    }
+
+    /**
+     * How client publishes reach the ingest service.
+     *
+     * @param url the service's base URL
+     * @param inFlight most publishes without an answer; more are refused as {@code unavailable}
+     * @param connections most connections to it
+     * @param timeout how long an answer may take; longer than ingest itself waits for Kafka
+     */
+    public record Ingest(
+            @DefaultValue("http://127.0.0.1:8081") URI url,
+            @DefaultValue("4096") int inFlight,
+            @DefaultValue("64") int connections,
+            @DefaultValue("10s") Duration timeout) {
+        public Ingest {
+            String p = "tidegate.gateway.ingest.";
+            ServiceUrl.check(p + "url", url);
+            InvalidSetting.unlessBetween(p + "in-flight", inFlight, 1, 1_000_000);
+            InvalidSetting.unlessBetween(p + "connections", connections, 1, 10_000);
+            InvalidSetting.unlessBetween(p + "timeout", timeout, Duration.ofMillis(10), Duration.ofMinutes(5));
+        }
+    }
+
+    /**
+     * How missed events are asked for.
+     *
+     * @param url the replay service's base URL
+     * @param batchWindow how long a request waits for others to travel with
+     * @param callsInFlight most calls without a complete answer
+     * @param queue most requests waiting for a call; more fail at once
+     * @param progressTimeout how long an answer may stand still
+     */
+    public record ReplayService(
+            @DefaultValue("http://127.0.0.1:8082") URI url,
+            @DefaultValue("3ms") Duration batchWindow,
+            @DefaultValue("8") int callsInFlight,
+            @DefaultValue("100000") int queue,
+            @DefaultValue("15s") Duration progressTimeout) {
+        public ReplayService {
+            String p = "tidegate.gateway.replay.";
+            ServiceUrl.check(p + "url", url);
+            InvalidSetting.unlessBetween(p + "batch-window", batchWindow, Duration.ZERO, Duration.ofSeconds(1));
+            InvalidSetting.unlessBetween(p + "calls-in-flight", callsInFlight, 1, 1024);
+            InvalidSetting.unlessBetween(p + "queue", queue, 1, 10_000_000);
+            InvalidSetting.unlessBetween(
+                    p + "progress-timeout", progressTimeout, Duration.ofMillis(10), Duration.ofMinutes(10));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+/**
+ * The gateway: main class and composition root, where everything is put together in one place.
+ */
+@NullMarked
+package dev.tidegate.gateway;
+
+import org.jspecify.annotations.NullMarked;

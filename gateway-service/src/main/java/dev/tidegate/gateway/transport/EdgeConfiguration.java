@@ -1,0 +1,145 @@
+package dev.tidegate.gateway.transport;
+
+import dev.tidegate.gateway.auth.AccessPolicy;
+import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.config.AuthSettings;
+import dev.tidegate.gateway.config.GatewaySettings;
+import io.micrometer.observation.ObservationPredicate;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.springframework.boot.health.contributor.Health;
+import org.springframework.boot.health.contributor.HealthIndicator;
+import org.springframework.boot.reactor.netty.NettyServerCustomizer;
+import org.springframework.boot.web.server.context.WebServerApplicationContext;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.http.client.ReactorResourceFactory;
+import org.springframework.http.server.reactive.observation.ServerRequestObservationContext;
+import org.springframework.web.cors.CorsConfiguration;
+import org.springframework.web.reactive.HandlerMapping;
+import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
+import org.springframework.web.server.WebHandler;
+
+/** Puts the edge together: loops, server, endpoints, health. Needs a {@link GatewayCore}, a policy and a verifier. */
+@Configuration(proxyBeanMethods = false)
+public class EdgeConfiguration {
+    static final String WS_PATH = "/v1/ws";
+    static final String SSE_PATH = "/v1/sse";
+
+    @Bean
+    EventLoops eventLoops(GatewaySettings settings) {
+        return EventLoops.start(settings.transport(), settings.effectiveLoops());
+    }
+
+    /** Reactor Netty on our loops; nothing global, since three services may live in one JVM. */
+    @Bean
+    ReactorResourceFactory reactorResourceFactory(EventLoops loops) {
+        ReactorResourceFactory factory = new ReactorResourceFactory();
+        factory.setUseGlobalResources(false);
+        factory.setLoopResources(loops);
+        return factory;
+    }
+
+    @Bean
+    NettyServerCustomizer socketOptions(GatewaySettings settings) {
+        GatewaySettings.Socket socket = settings.socket();
+        WriteBufferWaterMark marks =
+                new WriteBufferWaterMark((int) socket.writeBufferLow().toBytes(), (int)
+                        socket.writeBufferHigh().toBytes());
+        return server -> server.option(ChannelOption.SO_BACKLOG, socket.backlog())
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, marks)
+                // One for all: the default makes an allocator for every connection.
+                .childOption(ChannelOption.RECVBUF_ALLOCATOR, new AdaptiveRecvByteBufAllocator())
+                .idleTimeout(socket.httpIdle());
+    }
+
+    /**
+     * No observation of the two endpoints: their exchanges never end, and each would stay a sample of
+     * {@code http.server.requests.active}, with request and exchange behind it, for ever.
+     */
+    @Bean
+    ObservationPredicate socketsAreNotObserved() {
+        return (name, context) -> !(context instanceof ServerRequestObservationContext server
+                && server.getCarrier() != null
+                && List.of(WS_PATH, SSE_PATH)
+                        .contains(server.getCarrier().getPath().value()));
+    }
+
+    @Bean
+    Admission admission(GatewayCore core, GatewaySettings settings) {
+        return new Admission(core, settings.limits());
+    }
+
+    @Bean
+    HandlerMapping socketEndpoints(
+            GatewayCore core,
+            Admission admission,
+            TokenVerifier verifier,
+            AccessPolicy policy,
+            AuthSettings auth,
+            GatewaySettings settings) {
+        TakeOver takeOver = new TakeOver(core.sessions());
+        GatewaySettings.Limits limits = settings.limits();
+        Map<String, WebHandler> endpoints = new LinkedHashMap<>();
+        endpoints.put(
+                WS_PATH,
+                new WebSocketEndpoint(
+                        admission, verifier, policy, auth.anonymous(), takeOver, limits.subscriptionsPerConnection()));
+        endpoints.put(
+                SSE_PATH,
+                new SseEndpoint(
+                        admission,
+                        verifier,
+                        policy,
+                        auth.anonymous(),
+                        takeOver,
+                        core.partitions(),
+                        limits.sseChannels()));
+        SimpleUrlHandlerMapping mapping = new SimpleUrlHandlerMapping(endpoints, Ordered.HIGHEST_PRECEDENCE);
+        if (!settings.allowedOrigins().isEmpty()) {
+            mapping.setCorsConfigurations(Map.of(SSE_PATH, cors(settings), WS_PATH, cors(settings)));
+        }
+        return mapping;
+    }
+
+    private static CorsConfiguration cors(GatewaySettings settings) {
+        CorsConfiguration cors = new CorsConfiguration();
+        cors.setAllowedOrigins(settings.allowedOrigins());
+        cors.setAllowedMethods(List.of("GET", "HEAD"));
+        cors.setAllowedHeaders(List.of("Authorization", "Last-Event-ID", "Cache-Control"));
+        cors.setMaxAge(3600L);
+        return cors;
+    }
+
+    /** Readiness: whether the tailer stands at the end of every partition. */
+    @Bean
+    HealthIndicator tailHealthIndicator(GatewayCore core) {
+        return () -> (core.caughtUp().getAsBoolean() ? Health.up() : Health.outOfService())
+                .withDetail("partitions", core.partitions().getAsInt())
+                .withDetail("connections", core.connections().getAsInt())
+                .build();
+    }
+
+    @Bean
+    EdgeLifecycle edgeLifecycle(
+            GatewayCore core,
+            Admission admission,
+            EventLoops loops,
+            GatewaySettings settings,
+            WebServerApplicationContext context) {
+        return new EdgeLifecycle(
+                core,
+                admission,
+                loops.transport(),
+                settings.drainTimeout(),
+                () -> context.getWebServer() == null
+                        ? -1
+                        : context.getWebServer().getPort());
+    }
+}

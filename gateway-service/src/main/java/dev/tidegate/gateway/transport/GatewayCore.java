@@ -1,0 +1,26 @@
+package dev.tidegate.gateway.transport;
+
+import dev.tidegate.gateway.session.SessionOpener;
+import java.time.Duration;
+import java.util.concurrent.CompletionStage;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import java.util.function.IntSupplier;
+
+/**
+ * What the edge (HTTP, handshakes, health) needs of the core (tailer, shards, sessions), and nothing more: the core knows
+ * neither Spring nor Reactor.
+ *
+ * @param sessions takes sockets over
+ * @param partitions number of partitions of the fan-out topic; 0 while it is not known, and no client is taken then
+ * @param connections open WebSockets and event streams; read at each handshake, so it must be cheap; any thread
+ * @param caughtUp whether the tailer stands at the end of every partition: the gateway's readiness; any thread
+ * @param drain tells every client to reconnect elsewhere, spread over the given time, and closes it; completes when no
+ *     connection is left; called once, before the server stops
+ */
+public record GatewayCore(
+        SessionOpener sessions,
+        IntSupplier partitions,
+        IntSupplier connections,
+        BooleanSupplier caughtUp,
+        Function<Duration, CompletionStage<?>> drain) {}

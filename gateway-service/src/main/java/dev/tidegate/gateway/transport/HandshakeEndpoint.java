@@ -1,0 +1,118 @@
+package dev.tidegate.gateway.transport;
+
+import dev.tidegate.gateway.auth.AccessPolicy;
+import dev.tidegate.gateway.auth.Identity;
+import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.session.Handshake.Subscribe;
+import dev.tidegate.protocol.ClientFrameDecoder;
+import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ProtocolException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.server.reactive.ServerHttpRequest;
+import org.springframework.web.server.ServerWebExchange;
+import org.springframework.web.server.WebHandler;
+import reactor.core.publisher.Mono;
+
+/**
+ * What both endpoints do with a client, in this order: is the request one of theirs; is there room; what does the query
+ * ask for; who is it; may it. Whatever fails is an HTTP answer with problem details; only a client that passed all of it
+ * becomes a session. Runs on the connection's event loop, or, when a key set had to be fetched for the token, from there
+ * on the thread that fetched it.
+ */
+abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoint, WebSocketEndpoint {
+    private static final String BEARER = "Bearer ";
+
+    private final Admission admission;
+    private final TokenVerifier verifier;
+    private final AccessPolicy policy;
+    private final boolean anonymousAllowed;
+    private final TakeOver takeOver;
+
+    HandshakeEndpoint(
+            Admission admission,
+            TokenVerifier verifier,
+            AccessPolicy policy,
+            boolean anonymousAllowed,
+            TakeOver takeOver) {
+        this.admission = admission;
+        this.verifier = verifier;
+        this.policy = policy;
+        this.anonymousAllowed = anonymousAllowed;
+        this.takeOver = takeOver;
+    }
+
+    /** Null if the request is one of this endpoint's. */
+    abstract @Nullable Refusal checkRequest(ServerHttpRequest request);
+
+    /** Most channels in the query. */
+    abstract int maxChannels();
+
+    /**
+     * What the client asks for, in the end.
+     *
+     * @throws ProtocolException if it asks for nothing, or for what cannot be
+     */
+    abstract List<Subscribe> subscribes(Identity who, ServerHttpRequest request, HandshakeQuery query);
+
+    /** Hands the client over, or answers what is not for a session. */
+    abstract Mono<Void> open(ServerWebExchange exchange, TakeOver takeOver, Identity who, List<Subscribe> subscribes);
+
+    @Override
+    public final Mono<Void> handle(ServerWebExchange exchange) {
+        Refusal refusal = checkRequest(exchange.getRequest());
+        if (refusal == null) {
+            refusal = admission.check();
+        }
+        if (refusal != null) {
+            return refusal.write(exchange.getResponse());
+        }
+        try {
+            HandshakeQuery query =
+                    HandshakeQuery.parse(exchange.getRequest().getURI().getRawQuery(), maxChannels());
+            String token = token(exchange.getRequest(), query);
+            if (token == null) {
+                return authorise(exchange, query, anonymousAllowed ? Identity.ANONYMOUS : Identity.UNIDENTIFIED);
+            }
+            return Mono.<TokenVerifier.Verdict>create(sink -> verifier.verify(token, sink::success))
+                    .flatMap(verdict -> switch (verdict) {
+                        case TokenVerifier.Verdict.Accepted(Identity who) -> authorise(exchange, query, who);
+                        case TokenVerifier.Verdict.Rejected(String message) ->
+                            Refusal.of(ErrorCode.UNAUTHENTICATED, message).write(exchange.getResponse());
+                    });
+        } catch (ProtocolException e) {
+            return Refusal.of(e).write(exchange.getResponse());
+        }
+    }
+
+    /** The token, or null. A header that is no bearer's is an error unless the query has a token: a proxy may need it. */
+    private static @Nullable String token(ServerHttpRequest request, HandshakeQuery query) {
+        String header = request.getHeaders().getFirst(HttpHeaders.AUTHORIZATION);
+        String token = query.token();
+        if (header != null && header.regionMatches(true, 0, BEARER, 0, BEARER.length())) {
+            token = header.substring(BEARER.length()).strip();
+        } else if (header != null && token == null) {
+            throw new ProtocolException(
+                    ErrorCode.UNAUTHENTICATED, "Authorization: not a bearer token (expected: Bearer <token>)");
+        }
+        if (token != null && token.length() > ClientFrameDecoder.MAX_TOKEN_LENGTH) {
+            throw new ProtocolException(
+                    ErrorCode.UNAUTHENTICATED,
+                    "token: longer than " + ClientFrameDecoder.MAX_TOKEN_LENGTH + " characters");
+        }
+        return token;
+    }
+
+    private Mono<Void> authorise(ServerWebExchange exchange, HandshakeQuery query, Identity who) {
+        try {
+            List<Subscribe> subscribes = subscribes(who, exchange.getRequest(), query);
+            for (Subscribe s : subscribes) {
+                policy.checkSubscribe(who, s.channel());
+            }
+            return open(exchange, takeOver, who, subscribes);
+        } catch (ProtocolException e) {
+            return Refusal.of(e).write(exchange.getResponse());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+package dev.tidegate.gateway.transport;
+
+import dev.tidegate.gateway.auth.AccessPolicy;
+import dev.tidegate.gateway.auth.Identity;
+import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.session.Handshake;
+import dev.tidegate.gateway.session.Handshake.Subscribe;
+import dev.tidegate.gateway.session.Handshake.WireFormat;
+import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ProtocolException;
+import dev.tidegate.protocol.ResumeToken;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.IntSupplier;
+import org.apache.kafka.common.utils.Utils;
+import org.jspecify.annotations.Nullable;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.HttpMethod;
+import org.springframework.http.MediaType;
+import org.springframework.http.server.reactive.ServerHttpRequest;
+import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.springframework.web.server.ServerWebExchange;
+import reactor.core.publisher.Mono;
+
+/**
+ * {@code GET /v1/sse}: an event stream as the body of an HTTP response that ends with the connection, so that nothing of
+ * HTTP (chunks, pipelining, keep-alive) stands between a session and its socket.
+ *
+ * <p>Resuming: the {@code Last-Event-ID} header, which a browser sends by itself, counts more than {@code lastEventId} of
+ * the query, and both more than {@code after} and {@code last}: a browser reconnects with the URL it first had. A channel
+ * whose partition the token does not cover keeps what the URL says, or starts from now.
+ */
+final class SseEndpoint extends HandshakeEndpoint {
+    private static final String LAST_EVENT_ID = "Last-Event-ID";
+    private static final String HEAD = String.join(
+            "\r\n",
+            "HTTP/1.1 200 OK",
+            "Content-Type: text/event-stream",
+            "Cache-Control: no-store",
+            "Connection: close",
+            "X-Accel-Buffering: no",
+            "");
+
+    private final AccessPolicy policy;
+    private final IntSupplier partitions;
+    private final int maxChannels;
+
+    SseEndpoint(
+            Admission admission,
+            TokenVerifier verifier,
+            AccessPolicy policy,
+            boolean anonymousAllowed,
+            TakeOver takeOver,
+            IntSupplier partitions,
+            int maxChannels) {
+        super(admission, verifier, policy, anonymousAllowed, takeOver);
+        this.policy = policy;
+        this.partitions = partitions;
+        this.maxChannels = maxChannels;
+    }
+
+    @Override
+    @Nullable
+    Refusal checkRequest(ServerHttpRequest request) {
+        HttpMethod method = request.getMethod();
+        if (!HttpMethod.GET.equals(method) && !HttpMethod.HEAD.equals(method)) {
+            return Refusal.badRequest(
+                    405, "method: " + method + " (expected: GET or HEAD)", Map.of("Allow", "GET, HEAD"));
+        }
+        HttpHeaders h = request.getHeaders();
+        if (h.getContentLength() > 0 || h.containsHeader(HttpHeaders.TRANSFER_ENCODING)) {
+            return Refusal.badRequest(400, "body: not empty (expected: none)", Map.of());
+        }
+        return null;
+    }
+
+    @Override
+    int maxChannels() {
+        return maxChannels;
+    }
+
+    @Override
+    List<Subscribe> subscribes(Identity who, ServerHttpRequest request, HandshakeQuery query) {
+        if (!who.identified()) {
+            throw new ProtocolException(
+                    ErrorCode.UNAUTHENTICATED, "token: missing (expected: Authorization: Bearer, or ?token=)");
+        }
+        if (query.subscribes().isEmpty() && policy.personalChannels(who).isEmpty()) {
+            throw new ProtocolException(
+                    ErrorCode.BAD_REQUEST, "channel: missing (expected: 1 to " + maxChannels + ", ?channel=…)");
+        }
+        String resume = request.getHeaders().getFirst(LAST_EVENT_ID);
+        if (resume == null || resume.isBlank()) {
+            resume = query.lastEventId();
+        }
+        return resume == null || resume.isBlank()
+                ? query.subscribes()
+                : resumed(query.subscribes(), ResumeToken.parse(resume));
+    }
+
+    private List<Subscribe> resumed(List<Subscribe> subscribes, ResumeToken token) {
+        int count = partitions.getAsInt();
+        List<Subscribe> resumed = new ArrayList<>(subscribes.size());
+        for (Subscribe s : subscribes) {
+            int partition = Utils.toPositive(Utils.murmur2(s.channel().bytes())) % count;
+            Cursor after = token.cursor(partition);
+            resumed.add(after == null ? s : new Subscribe(s.channel(), after, -1));
+        }
+        return resumed;
+    }
+
+    @Override
+    Mono<Void> open(ServerWebExchange exchange, TakeOver takeOver, Identity who, List<Subscribe> subscribes) {
+        ServerHttpResponse response = exchange.getResponse();
+        if (HttpMethod.HEAD.equals(exchange.getRequest().getMethod())) {
+            response.getHeaders().setContentType(MediaType.TEXT_EVENT_STREAM);
+            response.getHeaders().setCacheControl("no-store");
+            return response.setComplete();
+        }
+        StringBuilder head = new StringBuilder(HEAD);
+        // What the CORS processor of the handler mapping has allowed.
+        response.getHeaders().forEach((name, values) -> {
+            if (name.equalsIgnoreCase(HttpHeaders.VARY)
+                    || name.toLowerCase(Locale.ROOT).startsWith("access-control-")) {
+                head.append(name).append(": ").append(String.join(", ", values)).append("\r\n");
+            }
+        });
+        head.append("\r\n");
+        return takeOver.handOver(response, head.toString(), new Handshake(who, WireFormat.SSE, subscribes));
+    }
+}
