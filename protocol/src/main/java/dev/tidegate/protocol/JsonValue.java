@@ -7,11 +7,12 @@ import java.util.List;
 
 /**
  * A view of one value inside a JSON document that {@link JsonScanner} has accepted. Reading walks the bytes; nothing is
- * parsed that is not asked for, so that a payload inside a frame is passed on as the bytes it came in. Meant for the
- * small frames of the protocol, not for large documents.
+ * parsed that is not asked for, so that a payload inside a frame is passed on as the bytes it came in. Each level
+ * that is read walks its bytes once more, so it is for the shallow documents of the protocol.
  */
-final class JsonValue {
-    enum Kind {
+public final class JsonValue {
+    /** What a value is. */
+    public enum Kind {
         OBJECT,
         ARRAY,
         STRING,
@@ -21,7 +22,7 @@ final class JsonValue {
     }
 
     /** One member of an object. */
-    record Member(String name, JsonValue value) {}
+    public record Member(String name, JsonValue value) {}
 
     /** Most bytes of a wrong value that its complaint quotes. */
     private static final int MAX_SHOWN_BYTES = 40;
@@ -36,8 +37,8 @@ final class JsonValue {
         this.to = to;
     }
 
-    /** @throws ProtocolException {@code bad_request} if the range is not one JSON document */
-    static JsonValue parse(byte[] b, int from, int to) {
+    /** The document in this range. @throws ProtocolException {@code bad_request} if it is not one JSON document */
+    public static JsonValue parse(byte[] b, int from, int to) {
         int fault = JsonScanner.check(b, from, to);
         if (fault != JsonScanner.VALID) {
             throw new ProtocolException(
@@ -48,7 +49,8 @@ final class JsonValue {
         return new JsonValue(b, start, skip(b, start, to));
     }
 
-    Kind kind() {
+    /** What it is. */
+    public Kind kind() {
         return switch (b[from]) {
             case '{' -> Kind.OBJECT;
             case '[' -> Kind.ARRAY;
@@ -60,17 +62,17 @@ final class JsonValue {
     }
 
     /** The value's bytes as they stand in the document. */
-    byte[] raw() {
+    public byte[] raw() {
         return Arrays.copyOfRange(b, from, to);
     }
 
     /** The value as it stands in the document. */
-    String rawText() {
+    public String rawText() {
         return new String(b, from, to - from, StandardCharsets.UTF_8);
     }
 
     /** Members in document order, of an object. */
-    List<Member> members() {
+    public List<Member> members() {
         List<Member> out = new ArrayList<>();
         int i = JsonScanner.space(b, from + 1, to);
         while (b[i] != '}') {
@@ -88,10 +90,15 @@ final class JsonValue {
     }
 
     /** Elements of an array. */
-    List<JsonValue> elements() {
+    public List<JsonValue> elements() {
+        return elements(Integer.MAX_VALUE);
+    }
+
+    /** The first elements of an array, {@code max} at most: a hostile one holds a million in two megabytes. */
+    public List<JsonValue> elements(int max) {
         List<JsonValue> out = new ArrayList<>();
         int i = JsonScanner.space(b, from + 1, to);
-        while (b[i] != ']') {
+        while (b[i] != ']' && out.size() < max) {
             int end = skip(b, i, to);
             out.add(new JsonValue(b, i, end));
             i = JsonScanner.space(b, end, to);
@@ -103,7 +110,7 @@ final class JsonValue {
     }
 
     /** The text of a string. @throws ProtocolException {@code bad_request} naming {@code field} if it is no string */
-    String string(String field) {
+    public String string(String field) {
         if (kind() != Kind.STRING) {
             throw wrong(field, "a string");
         }
@@ -111,7 +118,7 @@ final class JsonValue {
     }
 
     /** An integer. @throws ProtocolException {@code bad_request} naming {@code field} if it is none, or out of range */
-    long integer(String field, long min, long max) {
+    public long integer(String field, long min, long max) {
         String expected = "an integer from " + min + " to " + max;
         if (kind() != Kind.NUMBER || to - from > 20) {
             throw wrong(field, expected);
@@ -128,14 +135,15 @@ final class JsonValue {
     }
 
     /** A boolean. @throws ProtocolException {@code bad_request} naming {@code field} if it is none */
-    boolean bool(String field) {
+    public boolean bool(String field) {
         if (kind() != Kind.BOOLEAN) {
             throw wrong(field, "true or false");
         }
         return b[from] == 't';
     }
 
-    ProtocolException wrong(String field, String expected) {
+    /** The answer to a value that is not what it should be. */
+    public ProtocolException wrong(String field, String expected) {
         int length = Math.min(to - from, MAX_SHOWN_BYTES); // may cut a character in two: it then shows as U+FFFD
         String shown = new String(b, from, length, StandardCharsets.UTF_8) + (length < to - from ? "…" : "");
         return new ProtocolException(ErrorCode.BAD_REQUEST, field + ": " + shown + " (expected: " + expected + ")");
