@@ -7,8 +7,8 @@ import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.Gap;
 import dev.tidegate.protocol.Replay;
 import dev.tidegate.protocol.ServerFrames.Recovery;
-import java.util.concurrent.Executor;
-import java.util.concurrent.ThreadLocalRandom;
+import io.netty.util.concurrent.EventExecutor;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -96,18 +96,35 @@ public final class ReplayMerge {
                 new Limits(128, 1 << 20, 2_000_000_000L, 30_000_000_000L, 2_000_000_000L, 250_000_000L);
     }
 
-    /** The budget of one connection, shared by its merges. */
+    /** What the merges of one connection share: where they fetch, their loop, their bounds, and the budget of bytes. */
     public static final class Connection {
+        private final ReplaySource source;
+        private final EventExecutor loop;
+        private final Limits limits;
+        private final RandomGenerator random;
         private final LiveBuffer.Budget budget;
 
-        public Connection(Limits limits) {
+        /**
+         * For one connection.
+         *
+         * @param loop the connection's event loop: runs what pages bring, and its ticker is the clock
+         * @param random of the loop, for the jitter of retries
+         */
+        public Connection(ReplaySource source, EventExecutor loop, Limits limits, RandomGenerator random) {
+            this.source = source;
+            this.loop = loop;
+            this.limits = limits;
+            this.random = random;
             this.budget = new LiveBuffer.Budget(limits.bufferBytes());
+        }
+
+        private long now() {
+            return loop.ticker().nanoTime();
         }
     }
 
     private final Target target;
-    private final ReplaySource source;
-    private final Executor loop;
+    private final Connection connection;
     private final Limits limits;
     private final LiveBuffer buffer;
 
@@ -133,26 +150,16 @@ public final class ReplayMerge {
      * @param told whether the client has already been told {@code subscribed} (a parked client resumes silently)
      */
     public ReplayMerge(
-            Target target,
-            ReplaySource source,
-            Executor loop,
-            Limits limits,
-            Connection connection,
-            @Nullable Cursor after,
-            int last,
-            Cursor splice,
-            boolean told,
-            long now) {
+            Target target, Connection connection, @Nullable Cursor after, int last, Cursor splice, boolean told) {
         this.target = target;
-        this.source = source;
-        this.loop = loop;
-        this.limits = limits;
+        this.connection = connection;
+        this.limits = connection.limits;
         this.buffer = new LiveBuffer(connection.budget);
         this.delivered = after;
         this.last = last;
         this.splice = splice;
         this.begun = told;
-        this.stateSince = now;
+        this.stateSince = connection.now();
     }
 
     public State state() {
@@ -165,10 +172,11 @@ public final class ReplayMerge {
     }
 
     /** Starts fetching; until then live events are buffered all the same. */
-    public void start(long now) {
+    public void start() {
         if (state != State.BUFFERING) {
             return;
         }
+        long now = connection.now();
         Cursor after = delivered;
         if (after != null && after.comparableTo(splice)) {
             if (after.offset() == splice.offset()) {
@@ -197,7 +205,8 @@ public final class ReplayMerge {
     }
 
     /** Time passes; called about once a second, and while waiting for the tail more often. */
-    public void onTick(long now) {
+    public void onTick() {
+        long now = connection.now();
         switch (state) {
             case BUFFERING -> {
                 Cursor after = delivered;
@@ -227,9 +236,9 @@ public final class ReplayMerge {
     }
 
     /** The client takes more again. */
-    public void onWritable(long now) {
+    public void onWritable() {
         if (needsNextPage) {
-            fetch(now, State.CATCHING_UP);
+            fetch(connection.now(), State.CATCHING_UP);
         }
     }
 
@@ -275,8 +284,8 @@ public final class ReplayMerge {
                 splice.partition(),
                 splice.offset(),
                 after == null ? Math.max(last, 1) : limits.pageEvents());
-        ReplayPage page = new ReplayPage(p -> loop.execute(() -> onPage(number, p)));
-        cancelFetch = source.fetch(request, page);
+        ReplayPage page = new ReplayPage(p -> connection.loop.execute(() -> onPage(number, p)));
+        cancelFetch = connection.source.fetch(request, page);
     }
 
     private void onPage(int number, ReplayPage page) {
@@ -284,7 +293,7 @@ public final class ReplayMerge {
             return; // of a fetch that was given up
         }
         cancelFetch = null;
-        long now = System.nanoTime();
+        long now = connection.now();
         Replay.End end = page.end;
         if (end == null) {
             waitAndRetry(now, page.failure);
@@ -382,7 +391,7 @@ public final class ReplayMerge {
         state = State.WAITING;
         stateSince = now;
         long backOff = limits.retryNanos() << Math.min(attempts++, 4);
-        retryAt = now + backOff / 2 + ThreadLocalRandom.current().nextLong(backOff / 2 + 1);
+        retryAt = now + backOff / 2 + connection.random.nextLong(backOff / 2 + 1);
         lastFailure = why;
     }
 

@@ -16,10 +16,12 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +55,9 @@ public final class LoopShard implements ShardInbox {
     private final Semaphore room = new Semaphore(MAX_BATCHES);
     private Session[] dirty = new Session[64];
     private int dirtyCount;
+    /** Of the loop: session ids, jitter. */
+    final RandomGenerator random;
+
     private @Nullable Tail tail;
     private int sweepAt;
     private long sweepDebt;
@@ -60,9 +65,15 @@ public final class LoopShard implements ShardInbox {
     private boolean draining;
 
     public LoopShard(int index, EventLoop loop, Shared shared) {
+        this(index, loop, shared, new SplittableRandom());
+    }
+
+    /** With a source of randomness given; time comes from the loop's ticker. So a simulation can be repeated. */
+    LoopShard(int index, EventLoop loop, Shared shared, RandomGenerator random) {
         this.index = index;
         this.loop = loop;
         this.shared = shared;
+        this.random = random;
     }
 
     /** Starts the sweep; any thread. */
@@ -248,7 +259,7 @@ public final class LoopShard implements ShardInbox {
     }
 
     /** The session has resumes under way; it leaves the list at the first tick at which it has none. */
-    void mergesStarted(Session session) {
+    void resumesStarted(Session session) {
         merging.add(session);
     }
 
@@ -261,11 +272,10 @@ public final class LoopShard implements ShardInbox {
      */
     private void tick() {
         assert loop.inEventLoop();
-        long now = System.nanoTime();
         List<Session> ticked = List.copyOf(merging);
         merging.clear();
         for (Session s : ticked) {
-            if (s.tickMerges(now)) {
+            if (s.tickResumes()) {
                 merging.add(s);
             }
         }
@@ -284,8 +294,9 @@ public final class LoopShard implements ShardInbox {
 
     private void heartbeats(@Nullable Tail of) {
         long wallClock = System.currentTimeMillis();
+        long now = loop.ticker().nanoTime();
         for (int i = sessions.size() - 1; i >= 0; i--) {
-            sessions.get(i).checkIdentity(wallClock);
+            sessions.get(i).checkIdentity(wallClock, now);
         }
         int heartbeatMs = shared.limits().heartbeatMs();
         sweepDebt += (long) sessions.size() * TICK_MS;
@@ -376,7 +387,7 @@ public final class LoopShard implements ShardInbox {
         loop.execute(() -> {
             draining = true;
             for (Session s : List.copyOf(sessions)) {
-                s.reconnect(java.util.concurrent.ThreadLocalRandom.current().nextInt(spreadMs + 1));
+                s.reconnect(random.nextInt(spreadMs + 1));
             }
             flushDirty();
             done.countDown();

@@ -1,8 +1,6 @@
 package dev.tidegate.gateway.session;
 
-import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
-import dev.tidegate.gateway.auth.TokenVerifier.Verdict;
 import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.protocol.ChannelName;
@@ -13,18 +11,16 @@ import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.Gap;
-import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.protocol.ServerFrames;
 import dev.tidegate.protocol.ServerFrames.Recovery;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,20 +43,9 @@ final class Session {
     private boolean anyParked;
     private boolean ticked; // in the shard's list of sessions with resumes
     private byte silentBeats;
-    private byte publishes;
+    private short publishes;
     private long connectDeadline;
-    private @Nullable Merges merges;
-
-    /** What only a connection with resumes has. */
-    private static final class Merges {
-        final ReplayMerge.Connection budget;
-        final ArrayList<Subscription> running = new ArrayList<>(1);
-        final ArrayDeque<Subscription> waiting = new ArrayDeque<>(1);
-
-        Merges(ReplayMerge.Connection budget) {
-            this.budget = budget;
-        }
-    }
+    private @Nullable Resumes resumes;
 
     Session(LoopShard shard, Identity identity, boolean sse) {
         this.shard = shard;
@@ -78,10 +63,11 @@ final class Session {
     void start(Channel channel, Handshake handshake) {
         ctx = out.install(channel, this, shard.shared.limits().maxFrameBytes());
         shard.opened(this);
-        connectDeadline = System.currentTimeMillis() + shard.shared.limits().connectTimeoutMs();
+        connectDeadline = shard.loop.ticker().nanoTime()
+                + TimeUnit.MILLISECONDS.toNanos(shard.shared.limits().connectTimeoutMs());
         sendConnected(null);
         for (Handshake.Subscribe s : handshake.subscribes()) {
-            subscribe(new ClientFrame.Subscribe(null, s.channel(), s.after(), s.last(), null));
+            ClientRequests.subscribe(this, new ClientFrame.Subscribe(null, s.channel(), s.after(), s.last(), null));
         }
         shard.flushDirty();
     }
@@ -94,11 +80,11 @@ final class Session {
     }
 
     private void dropAll() {
+        resumes = null; // first, or each merge that is dropped would start the next one
         for (int i = subscriptions.size() - 1; i >= 0; i--) {
             drop(subscriptions.get(i));
         }
         subscriptions.clear();
-        merges = null;
     }
 
     void close(CloseCode code, String reason) {
@@ -131,7 +117,7 @@ final class Session {
         switch (decoded) {
             case Decoded.Invalid bad ->
                 sendError(bad.id(), bad.cause().code(), bad.cause().text(), bad.channel());
-            case Decoded.Frame f -> onFrame(f.frame());
+            case Decoded.Frame f -> ClientRequests.handle(this, f.frame());
         }
     }
 
@@ -140,101 +126,34 @@ final class Session {
         silentBeats = 0;
     }
 
-    private void onFrame(ClientFrame frame) {
-        if (!authenticated && !(frame instanceof ClientFrame.Connect) && !(frame instanceof ClientFrame.Ping)) {
-            sendError(frame.id(), ErrorCode.UNAUTHENTICATED, "a connect frame with a token is expected first", null);
-            return;
-        }
-        switch (frame) {
-            case ClientFrame.Connect c -> connect(c);
-            case ClientFrame.Subscribe s -> subscribe(s);
-            case ClientFrame.Unsubscribe u -> unsubscribe(u);
-            case ClientFrame.Publish p -> publish(p);
-            case ClientFrame.Ping p -> {
-                ServerFrames.pong(shard.json.clear(), p.id());
-                sendJson();
-            }
-            case ClientFrame.Ack a ->
-                sendError(
-                        a.id(),
-                        ErrorCode.UNAVAILABLE,
-                        "durable cursors are not offered here",
-                        a.channel().value());
-            case ClientFrame.Presence p ->
-                sendError(
-                        p.id(),
-                        ErrorCode.UNAVAILABLE,
-                        "presence is not offered here",
-                        p.channel().value());
-        }
+    boolean authenticated() {
+        return authenticated;
     }
 
-    private void connect(ClientFrame.Connect frame) {
-        shard.shared
-                .tokens()
-                .verify(
-                        frame.token(),
-                        verdict -> onLoop(() -> {
-                            switch (verdict) {
-                                case Verdict.Accepted a -> identified(frame, a.identity());
-                                case Verdict.Rejected r -> {
-                                    sendError(frame.id(), ErrorCode.UNAUTHENTICATED, r.message(), null);
-                                    close(CloseCode.UNAUTHENTICATED, CloseCode.UNAUTHENTICATED.defaultReason());
-                                }
-                            }
-                        }));
+    Identity identity() {
+        return identity;
     }
 
-    private void identified(ClientFrame.Connect frame, Identity who) {
-        String before = identity.subject();
-        if (before != null && !before.equals(who.subject())) {
-            sendError(frame.id(), ErrorCode.FORBIDDEN, "token: its subject is not the connection's", null);
-            return;
-        }
+    void identified(Identity who) {
         identity = who;
         authenticated = true;
-        sendConnected(frame.id());
     }
 
-    private void publish(ClientFrame.Publish frame) {
-        try {
-            shard.shared.access().checkPublish(identity, frame.channel());
-        } catch (ProtocolException e) {
-            sendError(frame.id(), e.code(), e.text(), frame.channel().value());
-            return;
-        }
+    /** Counts a publish that is now unanswered; false if the limit has been reached. */
+    boolean publishStarted() {
         if (publishes >= shard.shared.limits().maxPublishes()) {
-            sendError(
-                    frame.id(),
-                    ErrorCode.RATE_LIMITED,
-                    "more than " + shard.shared.limits().maxPublishes() + " publishes are unanswered",
-                    frame.channel().value());
-            return;
+            return false;
         }
         publishes++;
-        shard.shared
-                .publisher()
-                .publish(
-                        identity,
-                        frame,
-                        outcome -> onLoop(() -> {
-                            publishes--;
-                            switch (outcome) {
-                                case EventPublisher.Outcome.Accepted a -> {
-                                    ServerFrames.published(shard.json.clear(), frame.id(), a.event(), a.cursor());
-                                    sendJson();
-                                }
-                                case EventPublisher.Outcome.Failed f ->
-                                    sendError(
-                                            frame.id(),
-                                            f.code(),
-                                            f.message(),
-                                            frame.channel().value());
-                            }
-                        }));
+        return true;
     }
 
-    private void onLoop(Runnable task) {
+    void publishAnswered() {
+        publishes--;
+    }
+
+    /** Runs what an answer from another thread brings, on the loop, unless the session has ended meanwhile. */
+    void onLoop(Runnable task) {
         shard.loop.execute(() -> {
             if (!closing) {
                 task.run();
@@ -245,87 +164,8 @@ final class Session {
 
     // ---- subscriptions
 
-    private void subscribe(ClientFrame.Subscribe frame) {
-        ChannelName name = frame.channel();
-        try {
-            AccessPolicy.Namespace ns = shard.shared.access().checkSubscribe(identity, name);
-            if (subscriptions.size() >= shard.shared.limits().maxSubscriptions()) {
-                throw new ProtocolException(
-                        ErrorCode.LIMIT_EXCEEDED,
-                        "channel: this connection has its "
-                                + shard.shared.limits().maxSubscriptions() + " subscriptions");
-            }
-            if (find(name) != null) {
-                throw new ProtocolException(
-                        ErrorCode.ALREADY_SUBSCRIBED, "channel: this connection is subscribed to it");
-            }
-            if (!shard.hasTail()) {
-                throw new ProtocolException(ErrorCode.UNAVAILABLE, "the fan-out log has not been reached yet");
-            }
-            if (frame.last() > ns.historyLimit()) {
-                throw new ProtocolException(
-                        ErrorCode.LIMIT_EXCEEDED,
-                        "last: " + frame.last() + " (expected: at most " + ns.historyLimit() + " in this namespace)");
-            }
-            subscribe(frame, shard.channel(name));
-        } catch (ProtocolException e) {
-            sendError(frame.id(), e.code(), e.text(), name.value());
-        }
-    }
-
-    private void subscribe(ClientFrame.Subscribe frame, ShardChannel channel) {
-        Subscription sub = new Subscription(this, channel);
-        sub.requestId = frame.id();
-        sub.position = Long.MAX_VALUE; // nothing is live for it until its position is known, in this same task
-        long p = shard.add(sub, out.isSse());
-        subscriptions.add(sub);
-        Cursor splice = sub.cursor(p);
-        Cursor after = frame.after();
-        if (after != null) {
-            if (after.epoch().equals(splice.epoch()) && after.partition() != splice.partition()) {
-                remove(sub);
-                throw new ProtocolException(
-                        ErrorCode.CURSOR_INVALID,
-                        "after: " + after + " is not of this channel (expected: partition " + splice.partition() + ")");
-            }
-            if (after.comparableTo(splice)
-                    && after.offset() >= channel.base
-                    && after.offset() >= channel.lastOffset
-                    && after.offset() <= p) {
-                // This loop has seen every event of the channel since: nothing was missed, and nobody need be asked.
-                shard.shared.metrics().resumedLocally.increment();
-                sub.position = after.offset();
-                sendSubscribed(sub, splice, Recovery.COMPLETE, 0);
-                return;
-            }
-            sub.position = after.comparableTo(splice) ? after.offset() : Cursor.BEFORE_FIRST;
-            merge(sub, after, -1, splice, false);
-        } else if (frame.last() > 0) {
-            sub.position = Cursor.BEFORE_FIRST;
-            merge(sub, null, frame.last(), splice, false);
-        } else {
-            sub.position = p;
-            sendSubscribed(sub, splice, Recovery.NONE, -1);
-        }
-    }
-
-    private void unsubscribe(ClientFrame.Unsubscribe frame) {
-        Subscription sub = find(frame.channel());
-        if (sub == null) {
-            sendError(
-                    frame.id(),
-                    ErrorCode.NOT_SUBSCRIBED,
-                    "channel: this connection is not subscribed to it",
-                    frame.channel().value());
-            return;
-        }
-        remove(sub);
-        ServerFrames.unsubscribed(
-                shard.json.clear(), frame.id(), frame.channel().value(), null);
-        sendJson();
-    }
-
-    private @Nullable Subscription find(ChannelName name) {
+    @Nullable
+    Subscription find(ChannelName name) {
         ShardChannel channel = shard.existing(name);
         if (channel != null) {
             for (int i = 0, n = subscriptions.size(); i < n; i++) {
@@ -338,7 +178,14 @@ final class Session {
         return null;
     }
 
-    private void remove(Subscription sub) {
+    /** Adds a subscription, which must not be live yet; returns the position after which it gets every record. */
+    long add(Subscription sub) {
+        long position = shard.add(sub, out.isSse());
+        subscriptions.add(sub);
+        return position;
+    }
+
+    void remove(Subscription sub) {
         drop(sub);
         subscriptions.remove(sub);
     }
@@ -348,82 +195,49 @@ final class Session {
         if (merge != null) {
             sub.merge = null;
             merge.cancel();
-            leaveMerges(sub);
+            leaveResumes(sub);
         }
         shard.remove(sub, out.isSse());
     }
 
     // ---- resuming
 
-    private void merge(Subscription sub, @Nullable Cursor after, int last, Cursor splice, boolean told) {
-        Merges m = merges;
-        if (m == null) {
-            m = new Merges(new ReplayMerge.Connection(shard.shared.limits().replay()));
-            merges = m;
+    /** Gives a subscription the path from its position, or its last events, to live; see {@link Resumes#begin}. */
+    void resume(Subscription sub, @Nullable Cursor after, int last, Cursor splice, boolean told) {
+        Resumes r = resumes;
+        if (r == null) {
+            r = new Resumes(shard);
+            resumes = r;
         }
-        sub.merge = new ReplayMerge(
-                sub,
-                shard.shared.replay(),
-                shard.loop,
-                shard.shared.limits().replay(),
-                m.budget,
-                after,
-                last,
-                splice,
-                told,
-                System.nanoTime());
         if (!ticked) {
             ticked = true;
-            shard.mergesStarted(this);
+            shard.resumesStarted(this);
         }
-        m.waiting.add(sub);
-        startWaiting(m);
+        r.begin(sub, after, last, splice, told);
     }
 
-    private void startWaiting(Merges m) {
-        while (m.running.size() < shard.shared.limits().maxMerges()) {
-            Subscription next = m.waiting.poll();
-            if (next == null) {
-                return;
-            }
-            ReplayMerge merge = next.merge;
-            if (merge != null) {
-                m.running.add(next);
-                merge.start(System.nanoTime());
-            }
-        }
-    }
-
-    private void leaveMerges(Subscription sub) {
-        Merges m = merges;
-        if (m != null) {
-            m.running.remove(sub);
-            m.waiting.remove(sub);
-            if (m.running.isEmpty() && m.waiting.isEmpty()) {
-                merges = null;
-            } else {
-                startWaiting(m);
+    private void leaveResumes(Subscription sub) {
+        Resumes r = resumes;
+        if (r != null) {
+            r.left(sub);
+            if (r.isEmpty()) {
+                resumes = null;
             }
         }
     }
 
     /** False once no resume is under way. */
-    boolean tickMerges(long now) {
-        Merges m = merges;
-        if (m != null) {
-            for (Subscription s : List.copyOf(m.running)) {
-                ReplayMerge merge = s.merge;
-                if (merge != null) {
-                    merge.onTick(now);
-                }
-            }
+    boolean tickResumes() {
+        Resumes r = resumes;
+        if (r != null) {
+            r.tick();
         }
-        ticked = merges != null;
+        ticked = resumes != null;
         return ticked;
     }
 
     void mergeEnded(Subscription sub, @Nullable Cursor moved) {
-        leaveMerges(sub);
+        leaveResumes(sub);
         if (moved != null) {
             sendPositions(Map.of(sub.channel.name.value(), moved));
         }
@@ -431,7 +245,7 @@ final class Session {
 
     void mergeFailed(Subscription sub, ErrorCode code, String message) {
         String id = sub.requestId;
-        leaveMerges(sub);
+        leaveResumes(sub);
         shard.remove(sub, out.isSse());
         subscriptions.remove(sub);
         sendError(id, code, message, sub.channel.name.value());
@@ -454,15 +268,9 @@ final class Session {
         }
         silentBeats = 0;
         ctx.channel().config().setAutoRead(true);
-        long now = System.nanoTime();
-        Merges m = merges;
-        if (m != null) {
-            for (Subscription s : List.copyOf(m.running)) {
-                ReplayMerge merge = s.merge;
-                if (merge != null && writable()) {
-                    merge.onWritable(now);
-                }
-            }
+        Resumes r = resumes;
+        if (r != null) {
+            r.onWritable();
         }
         if (anyParked) {
             anyParked = false;
@@ -470,7 +278,7 @@ final class Session {
                 Subscription s = subscriptions.get(i);
                 if (s.parked) {
                     s.parked = false;
-                    merge(s, s.cursor(s.position), -1, s.tailPosition(), true);
+                    resume(s, s.cursor(s.position), -1, s.tailPosition(), true);
                 }
             }
         }
@@ -486,9 +294,9 @@ final class Session {
             boolean told = sub.requestId == null && merge.state() != ReplayMerge.State.BUFFERING;
             sub.merge = null;
             merge.cancel();
-            leaveMerges(sub);
+            leaveResumes(sub);
             sub.position = Cursor.BEFORE_FIRST;
-            merge(sub, delivered, delivered == null ? 1 : -1, now, told);
+            resume(sub, delivered, delivered == null ? 1 : -1, now, told);
             return;
         }
         long old = sub.parked ? sub.position : Math.max(sub.position, oldLast);
@@ -504,13 +312,13 @@ final class Session {
 
     // ---- the sweep
 
-    void checkIdentity(long wallClock) {
+    void checkIdentity(long wallClock, long nanoTime) {
         if (closing) {
             return;
         }
         if (identity.expiresAtMillis() < wallClock) {
             close(CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_EXPIRED.defaultReason());
-        } else if (!authenticated && connectDeadline < wallClock) {
+        } else if (!authenticated && connectDeadline - nanoTime < 0) {
             close(CloseCode.UNAUTHENTICATED, "no connect frame in time");
         }
     }
@@ -622,11 +430,11 @@ final class Session {
         out.position(ctx, this, shard);
     }
 
-    private void sendConnected(@Nullable String id) {
+    void sendConnected(@Nullable String id) {
         ServerFrames.connected(
                 shard.json.clear(),
                 id,
-                Long.toString(ThreadLocalRandom.current().nextLong() >>> 1, 36),
+                Long.toString(shard.random.nextLong() >>> 1, 36),
                 identity.subject(),
                 shard.shared.limits().heartbeatMs());
         sendJson();
@@ -640,7 +448,7 @@ final class Session {
     }
 
     /** Sends what stands in the shard's JSON buffer. */
-    private void sendJson() {
+    void sendJson() {
         markDirty();
         out.control(ctx, shard);
     }

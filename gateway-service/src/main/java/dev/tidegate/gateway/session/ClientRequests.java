@@ -1,0 +1,186 @@
+package dev.tidegate.gateway.session;
+
+import dev.tidegate.gateway.auth.AccessPolicy;
+import dev.tidegate.gateway.auth.Identity;
+import dev.tidegate.gateway.auth.TokenVerifier.Verdict;
+import dev.tidegate.protocol.ChannelName;
+import dev.tidegate.protocol.ClientFrame;
+import dev.tidegate.protocol.CloseCode;
+import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ProtocolException;
+import dev.tidegate.protocol.ServerFrames;
+import dev.tidegate.protocol.ServerFrames.Recovery;
+
+/** What a client may ask for, and how it is answered. Stateless: the session is the state. On the session's loop. */
+final class ClientRequests {
+    private ClientRequests() {}
+
+    static void handle(Session session, ClientFrame frame) {
+        if (!session.authenticated() && !(frame instanceof ClientFrame.Connect || frame instanceof ClientFrame.Ping)) {
+            session.sendError(
+                    frame.id(), ErrorCode.UNAUTHENTICATED, "a connect frame with a token is expected first", null);
+            return;
+        }
+        switch (frame) {
+            case ClientFrame.Connect c -> connect(session, c);
+            case ClientFrame.Subscribe s -> subscribe(session, s);
+            case ClientFrame.Unsubscribe u -> unsubscribe(session, u);
+            case ClientFrame.Publish p -> publish(session, p);
+            case ClientFrame.Ping p -> {
+                ServerFrames.pong(session.shard.json.clear(), p.id());
+                session.sendJson();
+            }
+            case ClientFrame.Ack a ->
+                session.sendError(
+                        a.id(),
+                        ErrorCode.UNAVAILABLE,
+                        "durable cursors are not offered here",
+                        a.channel().value());
+            case ClientFrame.Presence p ->
+                session.sendError(
+                        p.id(),
+                        ErrorCode.UNAVAILABLE,
+                        "presence is not offered here",
+                        p.channel().value());
+        }
+    }
+
+    private static void connect(Session session, ClientFrame.Connect frame) {
+        session.shard
+                .shared
+                .tokens()
+                .verify(
+                        frame.token(),
+                        verdict -> session.onLoop(() -> {
+                            switch (verdict) {
+                                case Verdict.Accepted a -> identified(session, frame, a.identity());
+                                case Verdict.Rejected r -> {
+                                    session.sendError(frame.id(), ErrorCode.UNAUTHENTICATED, r.message(), null);
+                                    session.close(CloseCode.UNAUTHENTICATED, CloseCode.UNAUTHENTICATED.defaultReason());
+                                }
+                            }
+                        }));
+    }
+
+    private static void identified(Session session, ClientFrame.Connect frame, Identity who) {
+        String before = session.identity().subject();
+        if (before != null && !before.equals(who.subject())) {
+            session.sendError(frame.id(), ErrorCode.FORBIDDEN, "token: its subject is not the connection's", null);
+            return;
+        }
+        session.identified(who);
+        session.sendConnected(frame.id());
+    }
+
+    private static void publish(Session session, ClientFrame.Publish frame) {
+        LoopShard.Shared shared = session.shard.shared;
+        String channel = frame.channel().value();
+        try {
+            shared.access().checkPublish(session.identity(), frame.channel());
+        } catch (ProtocolException e) {
+            session.sendError(frame.id(), e.code(), e.text(), channel);
+            return;
+        }
+        if (!session.publishStarted()) {
+            session.sendError(
+                    frame.id(),
+                    ErrorCode.RATE_LIMITED,
+                    "more than " + shared.limits().maxPublishes() + " publishes are unanswered",
+                    channel);
+            return;
+        }
+        shared.publisher()
+                .publish(
+                        session.identity(),
+                        frame,
+                        outcome -> session.onLoop(() -> {
+                            session.publishAnswered();
+                            switch (outcome) {
+                                case EventPublisher.Outcome.Accepted a -> {
+                                    ServerFrames.published(
+                                            session.shard.json.clear(), frame.id(), a.event(), a.cursor());
+                                    session.sendJson();
+                                }
+                                case EventPublisher.Outcome.Failed f ->
+                                    session.sendError(frame.id(), f.code(), f.message(), channel);
+                            }
+                        }));
+    }
+
+    static void subscribe(Session session, ClientFrame.Subscribe frame) {
+        LoopShard shard = session.shard;
+        ChannelName name = frame.channel();
+        try {
+            AccessPolicy.Namespace ns = shard.shared.access().checkSubscribe(session.identity(), name);
+            int most = shard.shared.limits().maxSubscriptions();
+            if (session.subscriptions().size() >= most) {
+                throw new ProtocolException(
+                        ErrorCode.LIMIT_EXCEEDED, "channel: this connection has its " + most + " subscriptions");
+            }
+            if (session.find(name) != null) {
+                throw new ProtocolException(
+                        ErrorCode.ALREADY_SUBSCRIBED, "channel: this connection is subscribed to it");
+            }
+            if (!shard.hasTail()) {
+                throw new ProtocolException(ErrorCode.UNAVAILABLE, "the fan-out log has not been reached yet");
+            }
+            if (frame.last() > ns.historyLimit()) {
+                throw new ProtocolException(
+                        ErrorCode.LIMIT_EXCEEDED,
+                        "last: " + frame.last() + " (expected: at most " + ns.historyLimit() + " in this namespace)");
+            }
+            subscribe(session, frame, shard.channel(name));
+        } catch (ProtocolException e) {
+            session.sendError(frame.id(), e.code(), e.text(), name.value());
+        }
+    }
+
+    private static void subscribe(Session session, ClientFrame.Subscribe frame, ShardChannel channel) {
+        Subscription sub = new Subscription(session, channel);
+        sub.requestId = frame.id();
+        sub.position = Long.MAX_VALUE; // nothing is live for it until its position is known, in this same task
+        long p = session.add(sub);
+        Cursor splice = sub.cursor(p);
+        Cursor after = frame.after();
+        if (after != null) {
+            if (after.epoch().equals(splice.epoch()) && after.partition() != splice.partition()) {
+                session.remove(sub);
+                throw new ProtocolException(
+                        ErrorCode.CURSOR_INVALID,
+                        "after: " + after + " is not of this channel (expected: partition " + splice.partition() + ")");
+            }
+            if (after.comparableTo(splice)
+                    && after.offset() >= channel.base
+                    && after.offset() >= channel.lastOffset
+                    && after.offset() <= p) {
+                // This loop has seen every event of the channel since: nothing was missed, and nobody need be asked.
+                session.shard.shared.metrics().resumedLocally.increment();
+                sub.position = after.offset();
+                session.sendSubscribed(sub, splice, Recovery.COMPLETE, 0);
+                return;
+            }
+            sub.position = after.comparableTo(splice) ? after.offset() : Cursor.BEFORE_FIRST;
+            session.resume(sub, after, -1, splice, false);
+        } else if (frame.last() > 0) {
+            sub.position = Cursor.BEFORE_FIRST;
+            session.resume(sub, null, frame.last(), splice, false);
+        } else {
+            sub.position = p;
+            session.sendSubscribed(sub, splice, Recovery.NONE, -1);
+        }
+    }
+
+    private static void unsubscribe(Session session, ClientFrame.Unsubscribe frame) {
+        String channel = frame.channel().value();
+        Subscription sub = session.find(frame.channel());
+        if (sub == null) {
+            session.sendError(
+                    frame.id(), ErrorCode.NOT_SUBSCRIBED, "channel: this connection is not subscribed to it", channel);
+            return;
+        }
+        session.remove(sub);
+        ServerFrames.unsubscribed(session.shard.json.clear(), frame.id(), channel, null);
+        session.sendJson();
+    }
+}
