@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -21,6 +22,11 @@ final class Documents {
                             .maxNestingDepth(JsonScanner.MAX_DEPTH)
                             .maxNumberLength(Integer.MAX_VALUE)
                             .build())
+                    .build())
+            .build();
+
+    private static final JsonMapper STRICT = JsonMapper.builder(JsonFactory.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
             .build();
 
@@ -160,6 +166,16 @@ final class Documents {
             return roots == 1;
         } catch (JacksonException e) {
             return false;
+        }
+    }
+
+    /** Whether an object in this valid document has two members of one name. */
+    static boolean repeatsMember(byte[] b) {
+        try {
+            STRICT.readTree(b);
+            return false;
+        } catch (JacksonException e) {
+            return true;
         }
     }
 
