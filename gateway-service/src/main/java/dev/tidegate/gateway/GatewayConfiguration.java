@@ -16,7 +16,8 @@ import dev.tidegate.gateway.session.SessionLimits;
 import dev.tidegate.gateway.session.Shards;
 import dev.tidegate.gateway.transport.EventLoops;
 import dev.tidegate.gateway.transport.GatewayCore;
-import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.gateway.transport.calls.HttpEventPublisher;
+import dev.tidegate.gateway.transport.calls.HttpReplaySource;
 import io.netty.buffer.ByteBufAllocator;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.context.annotation.Bean;
@@ -50,23 +51,17 @@ class GatewayConfiguration {
                 ReplayMerge.Limits.DEFAULT);
     }
 
-    /** Stands in until the replay client lands. */
     @Bean
-    ReplaySource replaySource() {
-        return (request, listener) -> {
-            listener.failed("the replay client is not there yet");
-            return () -> {};
-        };
+    ReplaySource replaySource(EventLoops loops, GatewaySettings settings, AuthSettings auth) {
+        return new HttpReplaySource(loops.loops(), settings.replay(), auth.serviceToken());
     }
 
-    /** Stands in until the ingest client lands. */
     @Bean
-    EventPublisher eventPublisher() {
-        return (identity, frame, done) -> done.accept(
-                new EventPublisher.Outcome.Failed(ErrorCode.UNAVAILABLE, "the ingest client is not there yet"));
+    EventPublisher eventPublisher(EventLoops loops, GatewaySettings settings, AuthSettings auth) {
+        return new HttpEventPublisher(loops.loops(), settings.ingest(), auth.serviceToken());
     }
 
-    @Bean(destroyMethod = "close")
+    @Bean
     RunningCore runningCore(
             EventLoops loops,
             SessionLimits limits,

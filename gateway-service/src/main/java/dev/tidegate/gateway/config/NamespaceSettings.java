@@ -21,9 +21,11 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             throw new InvalidSetting("tidegate.namespaces", namespaces.size(), "at most " + MAX_NAMESPACES);
         }
         namespaces.forEach((name, ns) -> {
-            if (!name.matches("[A-Za-z0-9_.-]{1,64}")) {
+            if (!name.matches("[A-Za-z0-9_./@#=~+,-]{1,64}")) {
                 throw new InvalidSetting(
-                        "tidegate.namespaces." + name, "", "a name of 1 to 64 characters of A-Z a-z 0-9 _ . -");
+                        "tidegate.namespaces." + name,
+                        "",
+                        "a name of 1 to 64 characters of A-Z a-z 0-9 _ - . / @ # = ~ + ,");
             }
             ns.check("tidegate.namespaces." + name);
         });
