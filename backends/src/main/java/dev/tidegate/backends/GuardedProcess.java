@@ -24,7 +24,7 @@ import java.util.concurrent.TimeUnit;
 public final class GuardedProcess {
 
     /** The longest that {@link #stop()} waits before it kills. All backends stop at the same time, and the whole in less than 10 s. */
-    public static final Duration STOP_WITHIN = Duration.ofSeconds(7);
+    public static final Duration STOP_WITHIN = Duration.ofSeconds(5);
 
     private static final String GUARD = """
             exec 3<&0 </dev/null
