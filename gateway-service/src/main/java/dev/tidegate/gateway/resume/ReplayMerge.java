@@ -8,8 +8,11 @@ import dev.tidegate.protocol.Gap;
 import dev.tidegate.protocol.Replay;
 import dev.tidegate.protocol.ServerFrames.Recovery;
 import io.netty.util.concurrent.EventExecutor;
+import java.util.List;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The splice of what a subscription missed into what is live: buffer, fetch, catch up, splice. One object per
@@ -35,6 +38,8 @@ import org.jspecify.annotations.Nullable;
  * task. {@link #onTick} drives the deadlines, each of which names the state it was missed in.
  */
 public final class ReplayMerge {
+    private static final Logger LOG = LoggerFactory.getLogger(ReplayMerge.class);
+
     /** Where a merge stands. */
     public enum State {
         BUFFERING,
@@ -72,8 +77,8 @@ public final class ReplayMerge {
         /** The client now has everything up to here; live events follow. */
         void spliced(Cursor position);
 
-        /** The subscription ends. */
-        void failed(ErrorCode code, String message);
+        /** The subscription ends; {@code told}: the client has been told that it began. */
+        void failed(ErrorCode code, String message, boolean told);
 
         /** The merge sent something or changed state: the target flushes. */
         void progressed();
@@ -171,6 +176,16 @@ public final class ReplayMerge {
         return delivered;
     }
 
+    /** The number of newest events wanted, while {@link #delivered} is null. */
+    public int last() {
+        return last;
+    }
+
+    /** Whether the client has been told that its subscription began. */
+    public boolean begun() {
+        return begun;
+    }
+
     /** Starts fetching; until then live events are buffered all the same. */
     public void start() {
         if (state != State.BUFFERING) {
@@ -180,7 +195,7 @@ public final class ReplayMerge {
         Cursor after = delivered;
         if (after != null && after.comparableTo(splice)) {
             if (after.offset() == splice.offset()) {
-                complete(now, 0);
+                complete(now);
                 return;
             }
             if (after.offset() > splice.offset()) {
@@ -191,20 +206,34 @@ public final class ReplayMerge {
         fetch(now, State.FETCHING);
     }
 
+    /** Whether a live segment that ends at this offset has to be given to {@link #onLive}. */
+    public boolean wants(long lastOffset) {
+        return !overflowed && lastOffset > splice.offset();
+    }
+
     /** A live segment of the channel; the caller keeps its own reference. */
     public void onLive(LoopBatch segment) {
         if (!overflowed && !buffer.offer(segment)) {
-            overflowed = true;
-            buffer.clear();
+            onLiveLost();
         }
     }
 
-    /** Whether the buffer has overflowed since the last fetch began. */
+    /**
+     * Live records were passed over, because the buffer is full or because retention has removed them before the tailer
+     * read them: what is buffered has a hole then. It is dropped, and the log is asked once more up to the tail, which
+     * replays what is missing, or tells the gap.
+     */
+    public void onLiveLost() {
+        overflowed = true;
+        buffer.clear();
+    }
+
+    /** Whether live records have been passed over since the last fetch began. */
     public boolean overflowed() {
         return overflowed;
     }
 
-    /** Time passes; called about once a second, and while waiting for the tail more often. */
+    /** Time passes; called several times a second. */
     public void onTick() {
         long now = connection.now();
         switch (state) {
@@ -212,13 +241,12 @@ public final class ReplayMerge {
                 Cursor after = delivered;
                 if (after != null && after.comparableTo(splice) && after.offset() > splice.offset()) {
                     awaitTail(now);
+                } else {
+                    tellPending(now); // still queued behind the connection's other resumes
                 }
             }
             case FETCHING, CATCHING_UP -> {
-                if (!begun && now - stateSince > limits.answerNanos()) {
-                    begin(Recovery.PENDING, -1);
-                    target.progressed();
-                }
+                tellPending(now);
                 if (!needsNextPage && now - stateSince > limits.progressNanos()) {
                     stopFetch();
                     waitAndRetry(now, "no answer in state " + state);
@@ -232,6 +260,13 @@ public final class ReplayMerge {
             case LIVE, FAILED, CANCELLED -> {
                 // Nothing to wait for.
             }
+        }
+    }
+
+    private void tellPending(long now) {
+        if (!begun && now - stateSince > limits.answerNanos()) {
+            begin(Recovery.PENDING, -1);
+            target.progressed();
         }
     }
 
@@ -258,7 +293,7 @@ public final class ReplayMerge {
         if (!after.comparableTo(tail) || tail.offset() >= after.offset()) {
             // Reached. What the tail holds up to the client's own cursor is dropped by offset, the rest is live.
             splice = after;
-            complete(now, 0);
+            complete(now);
         } else if (now - stateSince > limits.cursorNanos()) {
             if (target.tailIsMoving()) {
                 fail(ErrorCode.CURSOR_INVALID, "after: " + after + " lies beyond the end of the log (" + tail + ")");
@@ -285,7 +320,12 @@ public final class ReplayMerge {
                 splice.offset(),
                 after == null ? Math.max(last, 1) : limits.pageEvents());
         ReplayPage page = new ReplayPage(p -> connection.loop.execute(() -> onPage(number, p)));
-        cancelFetch = connection.source.fetch(request, page);
+        try {
+            cancelFetch = connection.source.fetch(request, page);
+        } catch (RuntimeException e) {
+            LOG.warn("Replay of {} could not be asked for", target.channel(), e);
+            waitAndRetry(now, e.toString());
+        }
     }
 
     private void onPage(int number, ReplayPage page) {
@@ -295,14 +335,20 @@ public final class ReplayMerge {
         cancelFetch = null;
         long now = connection.now();
         Replay.End end = page.end;
-        if (end == null) {
-            waitAndRetry(now, page.failure);
-        } else if (end.error() != null) {
-            onError(now, end.error(), String.valueOf(end.message()));
-        } else if (!end.cursor().epoch().equals(splice.epoch())) {
-            waitAndRetry(now, "the replay service reads another incarnation of the topic");
-        } else {
-            onEvents(now, page, end);
+        try {
+            if (end == null) {
+                waitAndRetry(now, page.failure);
+            } else if (end.error() != null) {
+                onError(now, end.error(), String.valueOf(end.message()));
+            } else if (!end.cursor().comparableTo(splice)) {
+                waitAndRetry(now, "the replay service reads another incarnation of the topic");
+            } else {
+                onEvents(now, page, end);
+            }
+        } catch (RuntimeException e) {
+            // Half of a page or of the buffer may have been sent: whatever follows would pass over the rest.
+            LOG.warn("Resuming {} failed", target.channel(), e);
+            fail(ErrorCode.INTERNAL, "replay failed; resubscribe after the last event");
         }
         target.progressed();
     }
@@ -315,31 +361,58 @@ public final class ReplayMerge {
     }
 
     private void onEvents(long now, ReplayPage page, Replay.End end) {
+        Cursor before = delivered;
+        Gap gap = gapToTell(page.gap);
+        Cursor from = gap == null ? before : gap.cursor();
+        List<ReplayPage.Event> events = page.eventsAfter(from, overflowed ? Long.MAX_VALUE : splice.offset());
+        Cursor at = furthest(from, upToSplice(end.cursor()));
+        if (!events.isEmpty()) {
+            at = furthest(at, events.getLast().cursor());
+        }
+        boolean complete = end.complete() && at.offset() >= splice.offset();
+        if (!complete && (before == null ? events.isEmpty() : at.equals(before))) {
+            waitAndRetry(now, "the replay service does not get on");
+            return;
+        }
         attempts = 0;
-        Gap gap = page.gap;
-        boolean whole = end.complete() && !overflowed;
-        begin(gap != null ? Recovery.GAP : Recovery.COMPLETE, whole ? page.events.size() : -1);
-        Cursor at = delivered;
+        begin(gap != null ? Recovery.GAP : Recovery.COMPLETE, complete && !overflowed ? events.size() : -1);
         if (gap != null) {
             target.gap(gap);
-            at = gap.cursor();
         }
-        for (ReplayPage.Event e : page.events) {
-            if (at == null || !e.cursor().comparableTo(at) || e.cursor().offset() > at.offset()) {
-                target.replayed(e.cursor(), e.frame());
-                at = e.cursor();
-            }
+        for (ReplayPage.Event e : events) {
+            target.replayed(e.cursor(), e.frame());
         }
-        delivered = end.cursor();
-        if (!end.complete()) {
-            nextPage(now);
-        } else if (overflowed) {
-            overflowed = false; // from here on the buffer is whole again, starting at the new target
-            splice = target.tailPosition();
+        delivered = at;
+        if (!complete) {
             nextPage(now);
         } else {
             splice(now);
         }
+    }
+
+    /** Where live events take over, replay need not go on: whatever the service says beyond it, is live here. */
+    private Cursor upToSplice(Cursor c) {
+        boolean beyond = c.comparableTo(splice) && c.offset() > splice.offset();
+        return beyond && !overflowed ? splice : c;
+    }
+
+    private @Nullable Gap gapToTell(@Nullable Gap gap) {
+        Cursor before = delivered;
+        if (gap == null) {
+            if (before == null || before.comparableTo(splice)) {
+                return null;
+            }
+            // A position of another topic cannot go on here without a gap, even if the service should not say so.
+            return new Gap(before, splice.at(Cursor.BEFORE_FIRST), Gap.Reason.EPOCH);
+        }
+        Cursor to = upToSplice(gap.cursor());
+        boolean nothing =
+                gap.after().comparableTo(to) && to.offset() <= gap.after().offset();
+        return nothing ? null : new Gap(gap.after(), to, gap.reason());
+    }
+
+    private static Cursor furthest(@Nullable Cursor a, Cursor b) {
+        return a != null && a.comparableTo(b) && a.offset() > b.offset() ? a : b;
     }
 
     private void nextPage(long now) {
@@ -353,18 +426,17 @@ public final class ReplayMerge {
     }
 
     /** Nothing was missed. */
-    private void complete(long now, long replayed) {
-        begin(Recovery.COMPLETE, replayed);
+    private void complete(long now) {
+        begin(Recovery.COMPLETE, overflowed ? -1 : 0);
         splice(now);
         target.progressed();
     }
 
     private void splice(long now) {
         if (overflowed) {
-            overflowed = false;
-            Cursor from = splice;
-            delivered = from;
-            splice = target.tailPosition();
+            overflowed = false; // from the new target on the buffer, which is empty, will be whole again
+            delivered = furthest(delivered, splice);
+            splice = furthest(delivered, target.tailPosition());
             nextPage(now);
             return;
         }
@@ -403,8 +475,9 @@ public final class ReplayMerge {
     }
 
     private void fail(ErrorCode code, String message) {
+        boolean told = begun;
         leave(State.FAILED);
-        target.failed(code, message);
+        target.failed(code, message, told);
     }
 
     private void leave(State end) {

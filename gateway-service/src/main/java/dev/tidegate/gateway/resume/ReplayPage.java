@@ -55,6 +55,20 @@ final class ReplayPage implements ReplaySource.Listener {
         finish();
     }
 
+    /** The events that are news to a client that stands here, up to this offset. */
+    List<Event> eventsAfter(@Nullable Cursor from, long upTo) {
+        List<Event> news = new ArrayList<>(events.size());
+        Cursor at = from;
+        for (Event e : events) {
+            Cursor c = e.cursor();
+            if (c.offset() <= upTo && (at == null || !c.comparableTo(at) || c.offset() > at.offset())) {
+                news.add(e);
+                at = c;
+            }
+        }
+        return news;
+    }
+
     private void finish() {
         if (!done) {
             done = true;

@@ -61,9 +61,11 @@ final class Resumes {
         return running.isEmpty() && waiting.isEmpty();
     }
 
-    /** Time passes. */
+    /** Time passes, for those too that wait their turn: their clients are to hear of it. */
     void tick() {
-        for (Subscription s : List.copyOf(running)) {
+        List<Subscription> all = new ArrayList<>(running);
+        all.addAll(waiting);
+        for (Subscription s : all) {
             ReplayMerge merge = s.merge;
             if (merge != null) {
                 merge.onTick();

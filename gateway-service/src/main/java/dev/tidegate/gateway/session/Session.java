@@ -236,19 +236,25 @@ final class Session {
         return ticked;
     }
 
-    void mergeEnded(Subscription sub, @Nullable Cursor moved) {
+    /** The subscription is live; {@code moved} is its position if no event told it. */
+    void resumed(Subscription sub, @Nullable Cursor moved) {
         leaveResumes(sub);
         if (moved != null) {
             sendPositions(Map.of(sub.channel.name.value(), moved));
         }
     }
 
-    void mergeFailed(Subscription sub, ErrorCode code, String message) {
+    /** The subscription ends; a client that knows it has begun is told that too. */
+    void resumeFailed(Subscription sub, ErrorCode code, String message, boolean told) {
         String id = sub.requestId;
         leaveResumes(sub);
         shard.remove(sub, out.isSse());
         subscriptions.remove(sub);
         sendError(id, code, message, sub.channel.name.value());
+        if (told) {
+            ServerFrames.unsubscribed(shard.json.clear(), null, sub.channel.name.value(), code.wire());
+            sendJson();
+        }
     }
 
     /** The connection takes no more: pass over what comes, and resume from here once it drains. */
@@ -290,13 +296,12 @@ final class Session {
         ReplayMerge merge = sub.merge;
         Cursor now = sub.tailPosition();
         if (merge != null) {
-            Cursor delivered = merge.delivered();
-            boolean told = sub.requestId == null && merge.state() != ReplayMerge.State.BUFFERING;
             sub.merge = null;
             merge.cancel();
             leaveResumes(sub);
             sub.position = Cursor.BEFORE_FIRST;
-            resume(sub, delivered, delivered == null ? 1 : -1, now, told);
+            Cursor delivered = merge.delivered();
+            resume(sub, delivered, delivered == null ? merge.last() : -1, now, merge.begun());
             return;
         }
         long old = sub.parked ? sub.position : Math.max(sub.position, oldLast);
@@ -305,7 +310,10 @@ final class Session {
 
     /** Records of the channel up to this offset cannot be had any more. */
     void skip(Subscription sub, long upTo, Gap.Reason reason) {
-        if (sub.live() && sub.livePosition() < upTo) {
+        ReplayMerge merge = sub.merge;
+        if (merge != null) {
+            merge.onLiveLost();
+        } else if (sub.live() && sub.livePosition() < upTo) {
             sub.gap(new Gap(sub.cursor(sub.livePosition()), sub.cursor(upTo), reason));
         }
     }

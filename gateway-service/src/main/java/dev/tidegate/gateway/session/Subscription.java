@@ -103,13 +103,13 @@ final class Subscription implements ReplayMerge.Target {
         boolean moved = at.offset() > position;
         merge = null;
         position = at.offset();
-        session.mergeEnded(this, moved ? at : null);
+        session.resumed(this, moved ? at : null);
     }
 
     @Override
-    public void failed(ErrorCode code, String message) {
+    public void failed(ErrorCode code, String message, boolean told) {
         merge = null;
-        session.mergeFailed(this, code, message);
+        session.resumeFailed(this, code, message, told);
     }
 
     @Override
