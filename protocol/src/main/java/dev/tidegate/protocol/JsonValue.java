@@ -71,8 +71,11 @@ public final class JsonValue {
         return new String(b, from, to - from, StandardCharsets.UTF_8);
     }
 
-    /** Members in document order, of an object. */
+    /** Members in document order, of an object. @throws ProtocolException {@code bad_request} if it is none */
     public List<Member> members() {
+        if (kind() != Kind.OBJECT) {
+            throw wrong("value", "an object");
+        }
         List<Member> out = new ArrayList<>();
         int i = JsonScanner.space(b, from + 1, to);
         while (b[i] != '}') {
@@ -89,13 +92,16 @@ public final class JsonValue {
         return out;
     }
 
-    /** Elements of an array. */
+    /** Elements of an array. @throws ProtocolException {@code bad_request} if it is none */
     public List<JsonValue> elements() {
         return elements(Integer.MAX_VALUE);
     }
 
     /** The first elements of an array, {@code max} at most: a hostile one holds a million in two megabytes. */
     public List<JsonValue> elements(int max) {
+        if (kind() != Kind.ARRAY) {
+            throw wrong("value", "an array");
+        }
         List<JsonValue> out = new ArrayList<>();
         int i = JsonScanner.space(b, from + 1, to);
         while (b[i] != ']' && out.size() < max) {

@@ -117,11 +117,12 @@ public final class Replay {
         if (root.kind() != JsonValue.Kind.ARRAY) {
             throw new ProtocolException(ErrorCode.BAD_REQUEST, "body: not an array (expected: a list of requests)");
         }
-        List<JsonValue> elements = root.elements();
+        List<JsonValue> elements = root.elements(MAX_REQUESTS + 1);
         if (elements.isEmpty() || elements.size() > MAX_REQUESTS) {
             throw new ProtocolException(
                     ErrorCode.BAD_REQUEST,
-                    "body: " + elements.size() + " requests (expected: 1 to " + MAX_REQUESTS + ")");
+                    "body: " + (elements.isEmpty() ? "no" : "too many") + " requests (expected: 1 to " + MAX_REQUESTS
+                            + ")");
         }
         List<Request> out = new ArrayList<>(elements.size());
         for (int i = 0; i < elements.size(); i++) {

@@ -122,7 +122,7 @@ class ReplayTest {
             quoteCharacter = '`',
             value = {
                 "{}|bad_request|body: not an array (expected: a list of requests)",
-                "[]|bad_request|body: 0 requests (expected: 1 to 1024)",
+                "[]|bad_request|body: no requests (expected: 1 to 1024)",
                 "[1]|bad_request|request 0: value: 1 (expected: an object)",
                 "[{\"channel\":\"a\",\"upTo\":\"e.0.1\"}]|bad_request|request 0: after, last: (expected: exactly one of them)",
                 "[{\"channel\":\"a\",\"upTo\":\"e.0.1\",\"last\":1,\"after\":\"e.0.1\"}]|bad_request|request 0: after, last: (expected: exactly one of them)",
