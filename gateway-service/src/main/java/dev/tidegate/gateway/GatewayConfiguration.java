@@ -39,7 +39,7 @@ class GatewayConfiguration {
     }
 
     @Bean
-    SessionLimits sessionLimits(GatewaySettings settings, AuthSettings auth) {
+    SessionLimits sessionLimits(GatewaySettings settings, AccessPolicy policy) {
         return new SessionLimits(
                 (int) settings.heartbeat().toMillis(),
                 (int) settings.limits().maxFrameBytes().toBytes(),
@@ -47,7 +47,7 @@ class GatewayConfiguration {
                 MERGES_PER_CONNECTION,
                 PUBLISHES_PER_CONNECTION,
                 (int) settings.connectTimeout().toMillis(),
-                !auth.anonymous(),
+                !policy.anonymousAllowed(),
                 ReplayMerge.Limits.DEFAULT);
     }
 

@@ -1,15 +1,21 @@
 package dev.tidegate.gateway;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
-import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.auth.IssuerKeys;
+import dev.tidegate.gateway.auth.JwtVerifier;
 import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
-import dev.tidegate.gateway.config.InvalidSetting;
 import dev.tidegate.gateway.config.NamespaceSettings;
 import dev.tidegate.gateway.transport.EdgeConfiguration;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
@@ -27,32 +33,38 @@ import org.springframework.context.annotation.Import;
 })
 @Import(EdgeConfiguration.class)
 class ServiceConfiguration {
+    private static final Logger LOG = LoggerFactory.getLogger(ServiceConfiguration.class);
+
     @Bean
     AccessPolicy accessPolicy(NamespaceSettings settings, AuthSettings auth) {
         Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
-        settings.namespaces().forEach((name, ns) -> {
-            boolean subscribe = anonymous(name, "subscribe", ns.anonymousSubscribe(), auth);
-            boolean publish = anonymous(name, "publish", ns.anonymousPublish(), auth);
-            namespaces.put(
-                    name,
-                    new AccessPolicy.Namespace(ns.historyLimit(), ns.personal(), subscribe, publish, ns.publish()));
-        });
-        return new AccessPolicy(namespaces);
+        settings.namespaces()
+                .forEach((name, ns) -> namespaces.put(
+                        name,
+                        new AccessPolicy.Namespace(
+                                ns.historyLimit(),
+                                ns.personal(),
+                                orElse(ns.anonymousSubscribe(), auth.anonymous()),
+                                orElse(ns.anonymousPublish(), auth.anonymous()),
+                                ns.publish())));
+        if (namespaces.isEmpty()) {
+            LOG.warn("tidegate.namespaces: none is declared, so no channel can be subscribed to");
+        }
+        return new AccessPolicy(namespaces, auth.anonymous());
     }
 
-    private static boolean anonymous(
-            String namespace, String verb, @org.jspecify.annotations.Nullable Boolean set, AuthSettings auth) {
-        if (Boolean.TRUE.equals(set) && !auth.anonymous()) {
-            throw new InvalidSetting(
-                    "tidegate.namespaces." + namespace + ".anonymous-" + verb,
-                    true,
-                    "false, since tidegate.auth.anonymous is false");
-        }
-        return set == null ? auth.anonymous() : set;
+    private static boolean orElse(@Nullable Boolean set, boolean otherwise) {
+        return set == null ? otherwise : set;
     }
 
     @Bean
-    TokenVerifier tokenVerifier(AuthSettings auth) {
-        return (token, done) -> done.accept(new TokenVerifier.Verdict.Rejected("tokens are not accepted here"));
+    JwtVerifier tokenVerifier(AuthSettings auth) {
+        String secret = auth.hs256Secret();
+        URI jwks = auth.jwksUrl();
+        return new JwtVerifier(
+                secret == null ? null : secret.getBytes(StandardCharsets.UTF_8),
+                jwks == null ? null : new IssuerKeys(jwks, auth.jwksRefresh(), auth.jwksOutage()),
+                new JwtVerifier.Rules(auth.issuer(), auth.audience(), auth.clockSkew()),
+                Clock.systemUTC());
     }
 }

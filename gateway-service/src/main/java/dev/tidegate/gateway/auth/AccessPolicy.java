@@ -35,8 +35,18 @@ public final class AccessPolicy {
     private final List<String> personal;
     private final String expected;
 
+    private final boolean anonymousAllowed;
+
+    /** A policy under which clients without a token may stay if some namespace lets them do something. */
     public AccessPolicy(Map<String, Namespace> namespaces) {
+        this(namespaces, false);
+    }
+
+    /** @param anonymous whether clients without a token may stay in any case */
+    public AccessPolicy(Map<String, Namespace> namespaces, boolean anonymous) {
         this.namespaces = Map.copyOf(namespaces);
+        this.anonymousAllowed = anonymous
+                || namespaces.values().stream().anyMatch(ns -> ns.anonymousSubscribe() || ns.anonymousPublish());
         this.personal = namespaces.entrySet().stream()
                 .filter(e -> e.getValue().personal())
                 .map(Map.Entry::getKey)
@@ -47,6 +57,11 @@ public final class AccessPolicy {
                 : "one of "
                         + namespaces.keySet().stream().sorted().limit(LISTED).toList()
                         + (namespaces.size() > LISTED ? " and " + (namespaces.size() - LISTED) + " more" : "");
+    }
+
+    /** Whether a client without a token may stay; if not, it has to send a {@code connect} frame first. */
+    public boolean anonymousAllowed() {
+        return anonymousAllowed;
     }
 
     /** The channel's namespace. @throws ProtocolException {@code unknown_namespace} if it is not declared */

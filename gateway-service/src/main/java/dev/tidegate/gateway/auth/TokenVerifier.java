@@ -14,5 +14,8 @@ public interface TokenVerifier {
 
         /** Not good; the message may be told to the client. */
         record Rejected(String message) implements Verdict {}
+
+        /** Cannot be judged now: the issuer's keys cannot be had. The client may try again. */
+        record Undecided(String message) implements Verdict {}
     }
 }

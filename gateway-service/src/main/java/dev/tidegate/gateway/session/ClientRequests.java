@@ -55,6 +55,8 @@ final class ClientRequests {
                         verdict -> session.onLoop(() -> {
                             switch (verdict) {
                                 case Verdict.Accepted a -> identified(session, frame, a.identity());
+                                case Verdict.Undecided u ->
+                                    session.sendError(frame.id(), ErrorCode.UNAVAILABLE, u.message(), null);
                                 case Verdict.Rejected r -> {
                                     session.sendError(frame.id(), ErrorCode.UNAUTHENTICATED, r.message(), null);
                                     session.close(CloseCode.UNAUTHENTICATED, CloseCode.UNAUTHENTICATED.defaultReason());

@@ -2,7 +2,6 @@ package dev.tidegate.gateway.transport;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.TokenVerifier;
-import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
 import io.micrometer.observation.ObservationPredicate;
 import io.netty.channel.AdaptiveRecvByteBufAllocator;
@@ -82,25 +81,16 @@ public class EdgeConfiguration {
             Admission admission,
             TokenVerifier verifier,
             AccessPolicy policy,
-            AuthSettings auth,
             GatewaySettings settings) {
         TakeOver takeOver = new TakeOver(core.sessions());
         GatewaySettings.Limits limits = settings.limits();
         Map<String, WebHandler> endpoints = new LinkedHashMap<>();
         endpoints.put(
                 WS_PATH,
-                new WebSocketEndpoint(
-                        admission, verifier, policy, auth.anonymous(), takeOver, limits.subscriptionsPerConnection()));
+                new WebSocketEndpoint(admission, verifier, policy, takeOver, limits.subscriptionsPerConnection()));
         endpoints.put(
                 SSE_PATH,
-                new SseEndpoint(
-                        admission,
-                        verifier,
-                        policy,
-                        auth.anonymous(),
-                        takeOver,
-                        core.partitions(),
-                        limits.sseChannels()));
+                new SseEndpoint(admission, verifier, policy, takeOver, core.partitions(), limits.sseChannels()));
         SimpleUrlHandlerMapping mapping = new SimpleUrlHandlerMapping(endpoints, Ordered.HIGHEST_PRECEDENCE);
         if (!settings.allowedOrigins().isEmpty()) {
             mapping.setCorsConfigurations(Map.of(SSE_PATH, cors(settings), WS_PATH, cors(settings)));

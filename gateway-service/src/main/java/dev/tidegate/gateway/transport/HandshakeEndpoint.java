@@ -27,19 +27,12 @@ abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoin
     private final Admission admission;
     private final TokenVerifier verifier;
     private final AccessPolicy policy;
-    private final boolean anonymousAllowed;
     private final TakeOver takeOver;
 
-    HandshakeEndpoint(
-            Admission admission,
-            TokenVerifier verifier,
-            AccessPolicy policy,
-            boolean anonymousAllowed,
-            TakeOver takeOver) {
+    HandshakeEndpoint(Admission admission, TokenVerifier verifier, AccessPolicy policy, TakeOver takeOver) {
         this.admission = admission;
         this.verifier = verifier;
         this.policy = policy;
-        this.anonymousAllowed = anonymousAllowed;
         this.takeOver = takeOver;
     }
 
@@ -73,13 +66,16 @@ abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoin
                     HandshakeQuery.parse(exchange.getRequest().getURI().getRawQuery(), maxChannels());
             String token = token(exchange.getRequest(), query);
             if (token == null) {
-                return authorise(exchange, query, anonymousAllowed ? Identity.ANONYMOUS : Identity.UNIDENTIFIED);
+                return authorise(
+                        exchange, query, policy.anonymousAllowed() ? Identity.ANONYMOUS : Identity.UNIDENTIFIED);
             }
             return Mono.<TokenVerifier.Verdict>create(sink -> verifier.verify(token, sink::success))
                     .flatMap(verdict -> switch (verdict) {
                         case TokenVerifier.Verdict.Accepted(Identity who) -> authorise(exchange, query, who);
                         case TokenVerifier.Verdict.Rejected(String message) ->
                             Refusal.of(ErrorCode.UNAUTHENTICATED, message).write(exchange.getResponse());
+                        case TokenVerifier.Verdict.Undecided(String message) ->
+                            Refusal.notNow(message).write(exchange.getResponse());
                     });
         } catch (ProtocolException e) {
             return Refusal.of(e).write(exchange.getResponse());

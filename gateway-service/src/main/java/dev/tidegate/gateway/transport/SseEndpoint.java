@@ -52,11 +52,10 @@ final class SseEndpoint extends HandshakeEndpoint {
             Admission admission,
             TokenVerifier verifier,
             AccessPolicy policy,
-            boolean anonymousAllowed,
             TakeOver takeOver,
             IntSupplier partitions,
             int maxChannels) {
-        super(admission, verifier, policy, anonymousAllowed, takeOver);
+        super(admission, verifier, policy, takeOver);
         this.policy = policy;
         this.partitions = partitions;
         this.maxChannels = maxChannels;

@@ -36,13 +36,8 @@ final class WebSocketEndpoint extends HandshakeEndpoint {
     private final int maxChannels;
 
     WebSocketEndpoint(
-            Admission admission,
-            TokenVerifier verifier,
-            AccessPolicy policy,
-            boolean anonymousAllowed,
-            TakeOver takeOver,
-            int maxChannels) {
-        super(admission, verifier, policy, anonymousAllowed, takeOver);
+            Admission admission, TokenVerifier verifier, AccessPolicy policy, TakeOver takeOver, int maxChannels) {
+        super(admission, verifier, policy, takeOver);
         this.maxChannels = maxChannels;
     }
 
