@@ -75,8 +75,8 @@ class FakeSource {
   close() {
     this.readyState = 2;
   }
-  says(type, frame) {
-    this.listeners.get(type)({ data: JSON.stringify(frame) });
+  says(type, frame, lastEventId = '') {
+    this.listeners.get(type)({ data: JSON.stringify(frame), lastEventId });
   }
 }
 
@@ -442,6 +442,36 @@ test('EventSource: left to the browser while it reconnects, opened again where i
   t.stream().onerror({});
   t.clock.pass(1e6);
   assert.equal(FakeSource.all.length, 2);
+});
+
+test('EventSource: the token resumes quiet channels too, for as long as the channels are the same', () => {
+  const t = given({ transport: 'eventsource' });
+  t.client.subscribe('news');
+  t.client.subscribe('quiet');
+  t.client.connect();
+  t.stream().onopen();
+  t.stream().says('message', event(12, 10), 'e.2.9_7.12');
+  t.client.unplug();
+  t.client.connect();
+  assert.equal(t.stream().url.searchParams.get('lastEventId'), 'e.2.9_7.12');
+  assert.equal(t.stream().url.searchParams.get('after'), 'e.7.12');
+  t.client.subscribe('another');
+  assert.equal(t.stream().url.searchParams.get('lastEventId'), null);
+});
+
+test('EventSource: what a token repeats is dropped, even when its id is long forgotten', () => {
+  const t = given({ transport: 'eventsource' });
+  t.client.subscribe('news');
+  t.client.connect();
+  t.stream().onopen();
+  for (let o = 11; o < 3_011; o++) {
+    t.stream().says('message', event(o, o - 1), 'e.7.10');
+  }
+  t.stream().says('message', event(11, 10, { replay: true }), 'e.7.10');
+  t.stream().says('message', event(3_011, 3_010), 'e.7.10');
+  assert.deepEqual(t.seen.holes, []);
+  assert.deepEqual(t.seen.duplicates, ['i11']);
+  assert.equal(t.client.channels[0].counts.events, 3_001);
 });
 
 test('the transport can be changed: positions stay', () => {

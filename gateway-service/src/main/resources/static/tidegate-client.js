@@ -98,6 +98,13 @@ class Channel {
     return true;
   }
 
+  /** Whether the position lies at or behind this cursor. */
+  covers(cursor) {
+    const at = parseCursor(this.position);
+    const c = parseCursor(cursor);
+    return at !== null && c !== null && at.epoch === c.epoch && at.partition === c.partition && c.offset <= at.offset;
+  }
+
   /** Whether an event with this cursor and prev continues from the position; sets the position if so. */
   continues(cursor, prev) {
     const at = parseCursor(this.position);
@@ -130,6 +137,8 @@ export class TidegateClient {
   #asked = false;
   #wanted = false;
   #ready = false;
+  /** What resumes every channel of an event stream, quiet ones too; good for the channels it was given for. */
+  #token = null;
 
   /** idle, connecting, open, waiting, unplugged, stopped */
   state = 'idle';
@@ -204,6 +213,7 @@ export class TidegateClient {
     this.#channels.set(name, channel);
     this.#emit('channel', { channel });
     if (this.#options.transport === 'eventsource') {
+      this.#token = null;
       this.#reopen(); // the channels of an event stream stand in its URL
     } else if (this.#ready) {
       this.#ask(channel);
@@ -218,6 +228,7 @@ export class TidegateClient {
     }
     this.#channels.delete(name);
     if (this.#options.transport === 'eventsource') {
+      this.#token = null;
       this.#reopen();
     } else if (this.#ready && channel.state !== 'off' && channel.state !== 'failed') {
       this.#send({ op: 'unsubscribe', id: this.#id(), channel: name });
@@ -227,6 +238,9 @@ export class TidegateClient {
 
   /** Changes how this client is connected; channels and positions stay. */
   configure(options) {
+    if (options.transport !== undefined && options.transport !== this.#options.transport) {
+      this.#token = null; // the positions have moved on without it
+    }
     Object.assign(this.#options, options);
     this.#reopen();
   }
@@ -295,6 +309,9 @@ export class TidegateClient {
       url.searchParams.set('token', this.#options.token);
     }
     // A '+' is a plus to the gateway, since channel names may hold one; URLSearchParams writes %2B for it, and no blanks occur.
+    if (this.#token !== null) {
+      url.searchParams.set('lastEventId', this.#token);
+    }
     const source = new this.#options.EventSource(url.href);
     const mine = (f) => (e) => source === this.#transport && f(e);
     this.#transport = source;
@@ -309,7 +326,10 @@ export class TidegateClient {
         this.#become('waiting', 'the event stream was cut; the browser reconnects by itself');
       }
     });
-    const frame = mine((e) => this.#heard(e.data));
+    const frame = mine((e) => {
+      this.#token = e.lastEventId || this.#token;
+      this.#heard(e.data);
+    });
     for (const type of new Set(['message', 'gap', 'tidegate-error', ...this.#options.types])) {
       source.addEventListener(type, frame);
     }
@@ -480,7 +500,9 @@ export class TidegateClient {
       return; // late news of a subscription that is over
     }
     if (event.cursor !== undefined && !c.continues(event.cursor, event.prev)) {
-      if (c.seen.has(event.id)) {
+      // A stream's token covers a partition by its smallest position, so resuming from it repeats events of other channels.
+      const repeated = this.#options.transport === 'eventsource' && c.covers(event.cursor);
+      if (repeated || c.seen.has(event.id)) {
         this.#duplicate(c, event);
       } else {
         this.#hole(c, event);
