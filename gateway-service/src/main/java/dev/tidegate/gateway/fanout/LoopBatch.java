@@ -139,6 +139,24 @@ public final class LoopBatch {
         return ws.retainedSlice(from, wsEnd[firstEvent[segment + 1] - 1] - from);
     }
 
+    /** Whether the WebSocket frames lie at an address. */
+    public boolean isDirect() {
+        return ws.hasMemoryAddress();
+    }
+
+    /** The address of the segment's WebSocket frames; valid while the batch is. */
+    public long wsAddress(int segment) {
+        int first = firstEvent[segment];
+        return ws.memoryAddress() + (first == 0 ? 0 : wsEnd[first - 1]);
+    }
+
+    /** The segment's WebSocket frames but for this many bytes at their start; the caller owns the returned buffer. */
+    public ByteBuf wsRest(int segment, int skip) {
+        int first = firstEvent[segment];
+        int from = (first == 0 ? 0 : wsEnd[first - 1]) + skip;
+        return ws.retainedSlice(from, wsEnd[firstEvent[segment + 1] - 1] - from);
+    }
+
     /** One event's block of an event stream, without its {@code id:} line and end; the caller owns the buffer. */
     public ByteBuf sse(int segment, int event) {
         int i = firstEvent[segment] + event;

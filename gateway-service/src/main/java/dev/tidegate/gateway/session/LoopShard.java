@@ -13,6 +13,7 @@ import dev.tidegate.protocol.Gap;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -58,6 +59,13 @@ public final class LoopShard implements ShardInbox {
     /** Of the loop: session ids, jitter. */
     final RandomGenerator random;
 
+    private final boolean useRing;
+    private @Nullable SendRing ring;
+    private final @Nullable Session[] ringSessions = new Session[SendRing.ENTRIES];
+    private final int[] ringSegments = new int[SendRing.ENTRIES];
+    private @Nullable LoopBatch ringBatch;
+    private int ringTurn = 1;
+
     private @Nullable Tail tail;
     private int sweepAt;
     private long sweepDebt;
@@ -65,11 +73,16 @@ public final class LoopShard implements ShardInbox {
     private boolean draining;
 
     public LoopShard(int index, EventLoop loop, Shared shared) {
-        this(index, loop, shared, new SplittableRandom());
+        this(index, loop, shared, new SplittableRandom(), true);
     }
 
     /** With a source of randomness given; time comes from the loop's ticker. So a simulation can be repeated. */
     LoopShard(int index, EventLoop loop, Shared shared, RandomGenerator random) {
+        this(index, loop, shared, random, false);
+    }
+
+    private LoopShard(int index, EventLoop loop, Shared shared, RandomGenerator random, boolean useRing) {
+        this.useRing = useRing;
         this.index = index;
         this.loop = loop;
         this.shared = shared;
@@ -79,6 +92,25 @@ public final class LoopShard implements ShardInbox {
     /** Starts the sweep; any thread. */
     public void start() {
         var _ = loop.scheduleAtFixedRate(this::tick, TICK_MS, TICK_MS, TimeUnit.MILLISECONDS);
+        if (useRing) {
+            loop.execute(() -> ring = SendRing.open(this::incomplete));
+        }
+    }
+
+    /** Ends the loop's part; any thread. */
+    void close() {
+        loop.execute(() -> {
+            SendRing r = ring;
+            ring = null;
+            if (r != null) {
+                r.close();
+            }
+        });
+    }
+
+    /** Whether broadcasts go through a ring of their own; on the loop. */
+    boolean hasRing() {
+        return ring != null;
     }
 
     // ---- the live path
@@ -108,6 +140,7 @@ public final class LoopShard implements ShardInbox {
                 broadcast(channel, batch, s);
             }
         }
+        flushRing();
         shared.metrics().delivered.add(delivered);
         flushDirty(batch);
     }
@@ -116,11 +149,17 @@ public final class LoopShard implements ShardInbox {
     private void broadcast(ShardChannel channel, LoopBatch batch, int segment) {
         long first = batch.firstOffset(segment);
         LoopBatch kept = null;
+        boolean direct = ring != null && batch.isDirect();
+        int socket;
         Subscription[] subs = channel.ws;
         for (int i = 0, n = channel.wsCount; i < n; i++) {
             Subscription sub = subs[i];
             Session session = sub.session;
-            if (sub.merge == null && !sub.parked && sub.position < first && session.writable()) {
+            if (sub.merge != null || sub.parked || sub.position >= first) {
+                kept = exceptional(sub, batch, segment, kept);
+            } else if (direct && (socket = session.directSocket()) >= 0) {
+                sendDirectly(session, socket, batch, segment);
+            } else if (session.writable()) {
                 session.write(batch.ws(segment, 0));
             } else {
                 kept = exceptional(sub, batch, segment, kept);
@@ -156,6 +195,45 @@ public final class LoopShard implements ShardInbox {
         }
         sub.session.write(sub, batch, segment, from);
         return kept;
+    }
+
+    // ---- the send ring
+
+    private void sendDirectly(Session session, int socket, LoopBatch batch, int segment) {
+        SendRing r = ring;
+        if (r == null) {
+            throw new IllegalStateException("no ring");
+        }
+        if (session.ringTurn == ringTurn || r.queued() == SendRing.ENTRIES) {
+            // Two sends to one socket in one submission: the second could go out although the first did not.
+            flushRing();
+        }
+        int tag = r.queued();
+        session.ringTurn = ringTurn;
+        ringSessions[tag] = session;
+        ringSegments[tag] = segment;
+        ringBatch = batch;
+        r.send(socket, batch.wsAddress(segment), batch.wsBytes(segment), tag);
+    }
+
+    private void flushRing() {
+        SendRing r = ring;
+        if (r != null && r.queued() > 0) {
+            int used = r.queued();
+            r.flush();
+            Arrays.fill(ringSessions, 0, used, null);
+            ringBatch = null;
+            ringTurn++;
+        }
+    }
+
+    /** The socket did not take all of it: the rest goes through the transport, which waits for the socket. */
+    private void incomplete(int tag, int result) {
+        Session session = ringSessions[tag];
+        LoopBatch batch = ringBatch;
+        if (session != null && batch != null) {
+            session.write(batch.wsRest(ringSegments[tag], Math.max(result, 0)));
+        }
     }
 
     // ---- what sessions ask of their shard
@@ -220,7 +298,7 @@ public final class LoopShard implements ShardInbox {
 
     void dirty(Session s) {
         if (dirtyCount == dirty.length) {
-            dirty = java.util.Arrays.copyOf(dirty, dirtyCount * 2);
+            dirty = Arrays.copyOf(dirty, dirtyCount * 2);
         }
         dirty[dirtyCount++] = s;
     }

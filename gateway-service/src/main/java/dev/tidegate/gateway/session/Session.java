@@ -16,6 +16,10 @@ import dev.tidegate.protocol.ServerFrames.Recovery;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.unix.FileDescriptor;
+import io.netty.channel.unix.UnixChannel;
+import io.netty.handler.ssl.SslHandler;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,10 +62,22 @@ final class Session {
     @SuppressWarnings("NullAway.Init") // set by start(), before anything can reach the session
     private ChannelHandlerContext ctx;
 
+    /** What the transport has not handed to the kernel yet; null once the channel is closed. */
+    private @Nullable ChannelOutboundBuffer pending;
+
+    /** The connection's descriptor if sends may go past the transport. It knows, before we hear of it, that it is closed. */
+    private @Nullable FileDescriptor socket;
+
+    /** The shard's turn of its send ring in which this session was last put into it. */
+    int ringTurn;
+
     // ---- life
 
     void start(Channel channel, Handshake handshake) {
         ctx = out.install(channel, this, shard.shared.limits().maxFrameBytes());
+        pending = channel.unsafe().outboundBuffer();
+        boolean plain = channel.pipeline().get(SslHandler.class) == null;
+        socket = !out.isSse() && plain && channel instanceof UnixChannel unix ? unix.fd() : null;
         shard.opened(this);
         connectDeadline = shard.loop.ticker().nanoTime()
                 + TimeUnit.MILLISECONDS.toNanos(shard.shared.limits().connectTimeoutMs());
@@ -75,6 +91,8 @@ final class Session {
     /** The channel is gone. */
     void onInactive() {
         closing = true;
+        pending = null;
+        socket = null;
         dropAll();
         shard.closed(this);
     }
@@ -378,7 +396,19 @@ final class Session {
     // ---- what goes out
 
     boolean writable() {
-        return ctx.channel().isWritable();
+        ChannelOutboundBuffer p = pending;
+        return p != null && p.isWritable();
+    }
+
+    /**
+     * The number of the connection's socket if a send past the transport keeps the order, that is, if the transport holds
+     * nothing for it; else -1. A descriptor that the transport has closed may already be another connection's, although
+     * this session has not heard of it: hence {@code isOpen}.
+     */
+    int directSocket() {
+        FileDescriptor s = socket;
+        ChannelOutboundBuffer p = pending;
+        return s != null && p != null && p.totalPendingWriteBytes() == 0 && s.isOpen() ? s.intValue() : -1;
     }
 
     /** Writes frames that many share; the buffer is given away. */

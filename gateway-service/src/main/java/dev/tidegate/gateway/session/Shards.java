@@ -10,7 +10,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /** The shards of a gateway, one per event loop of the server. Immutable after construction; any thread. */
-public final class Shards implements SessionOpener {
+public final class Shards implements SessionOpener, AutoCloseable {
     private final List<LoopShard> shards = new ArrayList<>();
 
     /** Shards for every loop of this group. */
@@ -40,6 +40,14 @@ public final class Shards implements SessionOpener {
             }
         }
         throw new IllegalStateException("a channel of a foreign event loop");
+    }
+
+    /** Gives back what the shards hold outside of the heap; the loops go on. */
+    @Override
+    public void close() {
+        for (LoopShard s : shards) {
+            s.close();
+        }
     }
 
     /**
