@@ -159,6 +159,22 @@ class ClientFrameDecoderTest {
     }
 
     @Test
+    void whatIsEchoedOrKeptIsBounded() {
+        // given
+        String id = "\"" + "i".repeat(ClientFrameDecoder.MAX_ID_LENGTH - 2) + "\"";
+        String token = "t".repeat(ClientFrameDecoder.MAX_TOKEN_LENGTH);
+
+        // when, then
+        assertThat(frame("{\"op\":\"ping\",\"id\":" + id + "}")).isEqualTo(new ClientFrame.Ping(id));
+        assertThat(frame("{\"op\":\"connect\",\"token\":\"" + token + "\"}"))
+                .isEqualTo(new ClientFrame.Connect(null, token));
+        assertThat(decode(utf8("{\"op\":\"ping\",\"id\":" + id.replace("i", "ii") + "}")))
+                .isInstanceOf(Decoded.Invalid.class);
+        assertThat(decode(utf8("{\"op\":\"connect\",\"token\":\"" + token + "t\"}")))
+                .isInstanceOf(Decoded.Invalid.class);
+    }
+
+    @Test
     void anInvalidChannelIsToldBackButBounded() {
         // given
         String text = "{\"op\":\"subscribe\",\"channel\":\"" + "é".repeat(1_000) + "\"}";
