@@ -143,6 +143,11 @@ public final class EmbeddedKafka implements Backend {
         // Retention is looked at every 5 min by default; at a small topic it costs nothing to see it within seconds.
         all.put("log.retention.check.interval.ms", "5000");
         all.put("log.initial.task.delay.ms", "5000");
+        // After a crash the controller, in the same process, waits this long for the broker that it remembers before it
+        // takes
+        // the new one: 9 s by default.
+        all.put("broker.session.timeout.ms", "3000");
+        all.put("broker.heartbeat.interval.ms", "500");
         // 128 MiB of heap by default, for compacting topics of a size that is not ours.
         all.put("log.cleaner.dedupe.buffer.size", Integer.toString(8 << 20));
         all.put("num.network.threads", "2");

@@ -8,6 +8,11 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -40,6 +45,23 @@ class ServiceProcessTest {
             // and it stops in order
             assertThat(redis.terminate()).isEqualTo("exit code 143");
             assertThat(redis.address()).containsEntry("TIDEGATE_REDIS", "redis://127.0.0.1:" + port);
+        }
+    }
+
+    @Test
+    @DisplayName("Kafka is killed and comes back on its port with its topics")
+    void kafka() throws Exception {
+        try (ServiceProcess kafka = ServiceProcess.of(ServiceProcess.Kind.KAFKA).start();
+                Admin admin = Admin.create(Map.of("bootstrap.servers", "127.0.0.1:" + kafka.port()))) {
+            // given
+            admin.createTopics(List.of(new NewTopic("kept", 2, (short) 1)))
+                    .all()
+                    .get(30, TimeUnit.SECONDS);
+            // when
+            kafka.kill();
+            kafka.start();
+            // then
+            assertThat(admin.listTopics().names().get(30, TimeUnit.SECONDS)).contains("kept");
         }
     }
 
