@@ -73,6 +73,23 @@ final class ClientRequests {
         }
         session.identified(who);
         session.sendConnected(frame.id());
+        joinPersonal(session);
+    }
+
+    /**
+     * Joins the personal channels of the connection's subject, from now on. A client that wants what it missed there
+     * subscribes to them itself, with its position: that takes the place of this.
+     */
+    static void joinPersonal(Session session) {
+        for (ChannelName name : session.shard.shared.access().personalChannels(session.identity())) {
+            if (session.find(name) == null) {
+                subscribe(session, new ClientFrame.Subscribe(null, name, null, -1, null));
+                Subscription joined = session.find(name);
+                if (joined != null) {
+                    joined.automatic = true;
+                }
+            }
+        }
     }
 
     private static void publish(Session session, ClientFrame.Publish frame) {
@@ -116,13 +133,17 @@ final class ClientRequests {
         try {
             AccessPolicy.Namespace ns = shard.shared.access().checkSubscribe(session.identity(), name);
             int most = shard.shared.limits().maxSubscriptions();
+            Subscription existing = session.find(name);
+            if (existing != null) {
+                if (!existing.automatic) {
+                    throw new ProtocolException(
+                            ErrorCode.ALREADY_SUBSCRIBED, "channel: this connection is subscribed to it");
+                }
+                session.remove(existing);
+            }
             if (session.subscriptions().size() >= most) {
                 throw new ProtocolException(
                         ErrorCode.LIMIT_EXCEEDED, "channel: this connection has its " + most + " subscriptions");
-            }
-            if (session.find(name) != null) {
-                throw new ProtocolException(
-                        ErrorCode.ALREADY_SUBSCRIBED, "channel: this connection is subscribed to it");
             }
             if (!shard.hasTail()) {
                 throw new ProtocolException(ErrorCode.UNAVAILABLE, "the fan-out log has not been reached yet");

@@ -85,6 +85,7 @@ final class Session {
         for (Handshake.Subscribe s : handshake.subscribes()) {
             ClientRequests.subscribe(this, new ClientFrame.Subscribe(null, s.channel(), s.after(), s.last(), null));
         }
+        ClientRequests.joinPersonal(this);
         shard.flushDirty();
     }
 

@@ -29,6 +29,9 @@ final class Subscription implements ReplayMerge.Target {
     /** Passing over events because the connection does not take them. */
     boolean parked;
 
+    /** Joined by the gateway, not by the client: a subscribe of the client's own takes its place. */
+    boolean automatic;
+
     /** Not null while what was missed is being fetched. */
     @Nullable
     ReplayMerge merge;
