@@ -91,6 +91,21 @@ class ReplayTest {
     }
 
     @Test
+    void endsSurviveTheWire() {
+        Property.holds("ends", 10_000, random -> {
+            // given
+            Replay.End end = end(random);
+            FrameBuffer out = new FrameBuffer(16);
+
+            // when
+            Replay.encodeEnd(out, end);
+
+            // then
+            assertThat(Replay.decodeLine(out.toBytes())).isEqualTo(new Replay.Line.Ended(end));
+        });
+    }
+
+    @Test
     void anythingElseIsRefusedAndNamesTheRequest() {
         Property.holdsFor("any body", 1_000, random -> {
             // given
@@ -154,13 +169,32 @@ class ReplayTest {
         assertThat(end.error()).isEqualTo(ErrorCode.INTERNAL);
     }
 
+    private static Replay.End end(Random random) {
+        Gap.Reason[] reasons = Gap.Reason.values();
+        Replay.Tier[] tiers = Replay.Tier.values();
+        ErrorCode[] codes = {ErrorCode.UNAVAILABLE, ErrorCode.CURSOR_INVALID, ErrorCode.INTERNAL};
+        ErrorCode error = random.nextBoolean() ? null : codes[random.nextInt(codes.length)];
+        return new Replay.End(
+                random.nextInt(Replay.MAX_REQUESTS),
+                cursor(random),
+                random.nextBoolean(),
+                random.nextBoolean()
+                        ? null
+                        : new Gap(cursor(random), cursor(random), reasons[random.nextInt(reasons.length)]),
+                random.nextBoolean() ? null : tiers[random.nextInt(tiers.length)],
+                error,
+                error == null || random.nextBoolean() ? null : "\"why\" – \n" + random.nextInt());
+    }
+
+    private static Cursor cursor(Random random) {
+        return new Cursor(Epoch.of(1, random.nextInt()), random.nextInt(16), random.nextLong(-1, 1L << 40));
+    }
+
     private static Replay.Request request(Random random) {
         boolean after = random.nextBoolean();
         return new Replay.Request(
                 new ChannelName("orders:" + random.nextInt(100)),
-                after
-                        ? new Cursor(Epoch.of(1, random.nextInt()), random.nextInt(16), random.nextLong(-1, 1L << 40))
-                        : null,
+                after ? cursor(random) : null,
                 after ? -1 : random.nextInt(1_000),
                 Epoch.of(2, random.nextInt()),
                 random.nextInt(16),
