@@ -3,6 +3,7 @@ package dev.tidegate.gateway.transport;
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.session.Handshake;
 import dev.tidegate.gateway.session.Handshake.Subscribe;
 import dev.tidegate.gateway.session.Handshake.WireFormat;
@@ -15,7 +16,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntSupplier;
-import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpMethod;
@@ -104,7 +104,7 @@ final class SseEndpoint extends HandshakeEndpoint {
         int count = partitions.getAsInt();
         List<Subscribe> resumed = new ArrayList<>(subscribes.size());
         for (Subscribe s : subscribes) {
-            int partition = Utils.toPositive(Utils.murmur2(s.channel().bytes())) % count;
+            int partition = Tail.partitionOf(s.channel().bytes(), count);
             Cursor after = token.cursor(partition);
             resumed.add(after == null ? s : new Subscribe(s.channel(), after, -1));
         }

@@ -59,7 +59,7 @@ public final class Tokens {
         }
     }
 
-    static String rs256(RSAKey key, String subject) {
+    public static String rs256(RSAKey key, String subject) {
         try {
             return signed(JWSAlgorithm.RS256, key.getKeyID(), claims(subject), new RSASSASigner(key));
         } catch (JOSEException e) {
@@ -79,7 +79,7 @@ public final class Tokens {
         return new JWTClaimsSet.Builder().subject(subject).build();
     }
 
-    static RSAKey rsa(String id) {
+    public static RSAKey rsa(String id) {
         try {
             return new RSAKeyGenerator(2048).keyID(id).keyUse(KeyUse.SIGNATURE).generate();
         } catch (JOSEException e) {
