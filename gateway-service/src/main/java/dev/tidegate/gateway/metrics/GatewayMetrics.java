@@ -41,6 +41,9 @@ public final class GatewayMetrics {
     /** Client frames that were answered with an error. */
     public final LongAdder badFrames = new LongAdder();
 
+    /** Sessions closed for a fault of the gateway's own. Anything but 0 is a defect; the log has its stack trace. */
+    public final LongAdder faults = new LongAdder();
+
     private final Map<FanoutRecord.Undeliverable, LongAdder> undeliverable = adders(FanoutRecord.Undeliverable.class);
     private final Map<CloseCode, LongAdder> closed = adders(CloseCode.class);
 

@@ -137,6 +137,7 @@ public final class ReplayMerge {
     private @Nullable Cursor delivered; // everything up to here is sent; null until a "last n" is answered
     private int last;
     private Cursor splice;
+    private boolean started;
     private boolean begun;
     private boolean overflowed;
     private boolean needsNextPage;
@@ -192,18 +193,22 @@ public final class ReplayMerge {
             return;
         }
         long now = connection.now();
+        started = true;
+        stateSince = now;
         Cursor after = delivered;
-        if (after != null && after.comparableTo(splice)) {
-            if (after.offset() == splice.offset()) {
-                complete(now);
-                return;
-            }
-            if (after.offset() > splice.offset()) {
-                awaitTail(now);
-                return;
-            }
+        if (after == null
+                || !after.epoch().equals(splice.epoch())
+                || (after.partition() == splice.partition() && after.offset() < splice.offset())) {
+            fetch(now, State.FETCHING);
+        } else if (after.partition() != splice.partition()) {
+            fail(
+                    ErrorCode.CURSOR_INVALID,
+                    "after: " + after + " is not of this channel (expected: partition " + splice.partition() + ")");
+        } else if (after.offset() == splice.offset()) {
+            complete(now);
+        } else {
+            awaitTail(now);
         }
-        fetch(now, State.FETCHING);
     }
 
     /** Whether a live segment that ends at this offset has to be given to {@link #onLive}. */
@@ -238,11 +243,10 @@ public final class ReplayMerge {
         long now = connection.now();
         switch (state) {
             case BUFFERING -> {
-                Cursor after = delivered;
-                if (after != null && after.comparableTo(splice) && after.offset() > splice.offset()) {
+                if (started) {
                     awaitTail(now);
                 } else {
-                    tellPending(now); // still queued behind the connection's other resumes
+                    tellPending(now); // queued behind the connection's other resumes
                 }
             }
             case FETCHING, CATCHING_UP -> {

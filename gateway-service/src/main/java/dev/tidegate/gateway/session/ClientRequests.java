@@ -174,13 +174,12 @@ final class ClientRequests {
                         "after: " + after + " is not of this channel (expected: partition " + splice.partition() + ")");
             }
             if (after.comparableTo(splice)
-                    && after.offset() >= channel.base
-                    && after.offset() >= channel.lastOffset
-                    && after.offset() <= p) {
-                // This loop has seen every event of the channel since: nothing was missed, and nobody need be asked.
+                    && after.offset() <= p
+                    && channel.hasAllAfter(after.offset(), session.isSse())) {
+                // Nothing was missed, and nobody need be asked. What lies in the queue up to p is live for it.
                 session.shard.shared.metrics().resumedLocally.increment();
                 sub.position = after.offset();
-                session.sendSubscribed(sub, splice, Recovery.COMPLETE, 0);
+                session.sendSubscribed(sub, after, Recovery.COMPLETE, 0);
                 return;
             }
             sub.position = after.comparableTo(splice) ? after.offset() : Cursor.BEFORE_FIRST;

@@ -6,8 +6,11 @@ import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.fanout.ShardInbox;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
+import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.gateway.resume.ReplaySource;
 import dev.tidegate.protocol.ChannelName;
+import dev.tidegate.protocol.CloseCode;
+import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.protocol.Gap;
 import io.netty.channel.Channel;
@@ -19,11 +22,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The sessions and subscriptions of one event loop, and the broadcast. Plain maps and fields, no locks: everything but
@@ -31,8 +38,7 @@ import org.jspecify.annotations.Nullable;
  * task into the loop's queue.
  */
 public final class LoopShard implements ShardInbox {
-    /** How often the sweep comes by; heartbeats are spread over their interval in steps of this. */
-    private static final int TICK_MS = 250;
+    private static final Logger LOG = LoggerFactory.getLogger(LoopShard.class);
 
     /** What the shards of a gateway share. */
     public record Shared(
@@ -51,25 +57,23 @@ public final class LoopShard implements ShardInbox {
     final FrameBuffer framed = new FrameBuffer(1024);
 
     private final Map<ChannelName, ShardChannel> channels = new HashMap<>();
-    private final ArrayList<Session> sessions = new ArrayList<>();
-    private final ArrayList<Session> merging = new ArrayList<>();
     private final Semaphore room = new Semaphore(MAX_BATCHES);
-    private Session[] dirty = new Session[64];
+
+    /** Sessions written to since their last flush, in the order of their first write. */
+    private @Nullable Session[] dirty = new @Nullable Session[64];
+
     private int dirtyCount;
-    /** Of the loop: session ids, jitter. */
+    private boolean flushing;
+
+    /** Of the loop: session ids, jitter, heartbeat slots. */
     final RandomGenerator random;
 
+    private final DirectSends sends = new DirectSends(this);
     private final boolean useRing;
-    private @Nullable SendRing ring;
-    private final @Nullable Session[] ringSessions = new Session[SendRing.ENTRIES];
-    private final int[] ringSegments = new int[SendRing.ENTRIES];
-    private @Nullable LoopBatch ringBatch;
-    private int ringTurn = 1;
-
+    private final Sweep sweep;
     private @Nullable Tail tail;
-    private int sweepAt;
-    private long sweepDebt;
-    private long[] covered = new long[0];
+    private long delivered; // by the batch under way
+    private boolean moving;
     private boolean draining;
 
     public LoopShard(int index, EventLoop loop, Shared shared) {
@@ -87,30 +91,25 @@ public final class LoopShard implements ShardInbox {
         this.loop = loop;
         this.shared = shared;
         this.random = random;
+        this.sweep = new Sweep(this);
     }
 
     /** Starts the sweep; any thread. */
     public void start() {
-        var _ = loop.scheduleAtFixedRate(this::tick, TICK_MS, TICK_MS, TimeUnit.MILLISECONDS);
+        var _ = loop.scheduleAtFixedRate(sweep::tick, Sweep.TICK_MS, Sweep.TICK_MS, TimeUnit.MILLISECONDS);
         if (useRing) {
-            loop.execute(() -> ring = SendRing.open(this::incomplete));
+            loop.execute(sends::open);
         }
     }
 
     /** Ends the loop's part; any thread. */
     void close() {
-        loop.execute(() -> {
-            SendRing r = ring;
-            ring = null;
-            if (r != null) {
-                r.close();
-            }
-        });
+        loop.execute(sends::close);
     }
 
     /** Whether broadcasts go through a ring of their own; on the loop. */
     boolean hasRing() {
-        return ring != null;
+        return sends.hasRing();
     }
 
     // ---- the live path
@@ -118,14 +117,19 @@ public final class LoopShard implements ShardInbox {
     @Override
     public void offer(LoopBatch batch) throws InterruptedException {
         room.acquire();
-        loop.execute(() -> {
-            try {
-                deliver(batch);
-            } finally {
-                batch.release();
-                room.release();
-            }
-        });
+        try {
+            loop.execute(() -> {
+                try {
+                    deliver(batch);
+                } finally {
+                    batch.release();
+                    room.release();
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            batch.release(); // the loop has ended, and its connections with it
+            room.release();
+        }
     }
 
     private void deliver(LoopBatch batch) {
@@ -133,14 +137,13 @@ public final class LoopShard implements ShardInbox {
         if (batch.tail() != tail) {
             return; // of the topic's former incarnation: its subscribers have been told
         }
-        long delivered = 0;
+        delivered = 0;
         for (int s = 0; s < batch.segments(); s++) {
             if (batch.interest(s).attachment(index) instanceof ShardChannel channel) {
-                delivered += channel.wsCount + channel.sseCount;
                 broadcast(channel, batch, s);
             }
         }
-        flushRing();
+        sends.flush();
         shared.metrics().delivered.add(delivered);
         flushDirty(batch);
     }
@@ -148,28 +151,39 @@ public final class LoopShard implements ShardInbox {
     /** The inner loop of the product: one write for each subscriber of the channel. */
     private void broadcast(ShardChannel channel, LoopBatch batch, int segment) {
         long first = batch.firstOffset(segment);
+        int written = 0;
         LoopBatch kept = null;
-        boolean direct = ring != null && batch.isDirect();
-        int socket;
+        boolean direct = sends.hasRing() && batch.isDirect();
         Subscription[] subs = channel.ws;
         for (int i = 0, n = channel.wsCount; i < n; i++) {
             Subscription sub = subs[i];
             Session session = sub.session;
-            if (sub.merge != null || sub.parked || sub.position >= first) {
-                kept = exceptional(sub, batch, segment, kept);
-            } else if (direct && (socket = session.directSocket()) >= 0) {
-                sendDirectly(session, socket, batch, segment);
-            } else if (session.writable()) {
-                session.write(batch.ws(segment, 0));
-            } else {
-                kept = exceptional(sub, batch, segment, kept);
+            try {
+                if (sub.merge != null || sub.parked || sub.position >= first) {
+                    kept = exceptional(sub, batch, segment, kept);
+                } else if (direct && sends.offer(session, batch, segment)) {
+                    written++;
+                } else if (session.writable()) {
+                    session.write(batch.ws(segment, 0));
+                    written++;
+                } else {
+                    kept = exceptional(sub, batch, segment, kept);
+                }
+            } catch (RuntimeException e) {
+                broken(session, e); // one client's fault must not cost the others the rest of the batch
             }
         }
         subs = channel.sse;
         for (int i = 0, n = channel.sseCount; i < n; i++) {
-            kept = exceptional(subs[i], batch, segment, kept);
+            Subscription sub = subs[i];
+            try {
+                kept = exceptional(sub, batch, segment, kept);
+            } catch (RuntimeException e) {
+                broken(sub.session, e);
+            }
         }
-        channel.lastOffset = batch.lastOffset(segment);
+        channel.lastOffset = Math.max(channel.lastOffset, batch.lastOffset(segment));
+        delivered += (long) written * batch.events(segment);
         if (kept != null) {
             kept.release();
         }
@@ -177,9 +191,13 @@ public final class LoopShard implements ShardInbox {
 
     /** Whoever is resuming, parked, slow, newly joined, or an event stream. Returns the copy made for resuming ones. */
     private @Nullable LoopBatch exceptional(Subscription sub, LoopBatch batch, int segment, @Nullable LoopBatch kept) {
-        if (sub.merge != null) {
+        ReplayMerge merge = sub.merge;
+        if (merge != null) {
+            if (!merge.wants(batch.lastOffset(segment))) {
+                return kept;
+            }
             LoopBatch copy = kept == null ? batch.copyOf(segment) : kept;
-            sub.merge.onLive(copy);
+            merge.onLive(copy);
             return copy;
         }
         if (sub.parked) {
@@ -193,47 +211,30 @@ public final class LoopShard implements ShardInbox {
             sub.session.park(sub, Math.max(sub.position, batch.offset(segment, from) - 1));
             return kept;
         }
+        delivered += batch.events(segment) - from;
+        sends.before(sub.session);
         sub.session.write(sub, batch, segment, from);
         return kept;
     }
 
-    // ---- the send ring
-
-    private void sendDirectly(Session session, int socket, LoopBatch batch, int segment) {
-        SendRing r = ring;
-        if (r == null) {
-            throw new IllegalStateException("no ring");
-        }
-        if (session.ringTurn == ringTurn || r.queued() == SendRing.ENTRIES) {
-            // Two sends to one socket in one submission: the second could go out although the first did not.
-            flushRing();
-        }
-        int tag = r.queued();
-        session.ringTurn = ringTurn;
-        ringSessions[tag] = session;
-        ringSegments[tag] = segment;
-        ringBatch = batch;
-        r.send(socket, batch.wsAddress(segment), batch.wsBytes(segment), tag);
-    }
-
-    private void flushRing() {
-        SendRing r = ring;
-        if (r != null && r.queued() > 0) {
-            int used = r.queued();
-            r.flush();
-            Arrays.fill(ringSessions, 0, used, null);
-            ringBatch = null;
-            ringTurn++;
+    /** Does something with a session whose failure must not reach the others. */
+    void guarded(Session session, Consumer<Session> action) {
+        try {
+            action.accept(session);
+        } catch (RuntimeException e) {
+            broken(session, e);
         }
     }
 
-    /** The socket did not take all of it: the rest goes through the transport, which waits for the socket. */
-    private void incomplete(int tag, int result) {
-        Session session = ringSessions[tag];
-        LoopBatch batch = ringBatch;
-        if (session != null && batch != null) {
-            session.write(batch.wsRest(ringSegments[tag], Math.max(result, 0)));
-        }
+    /**
+     * A fault of ours in the middle of a session's frames. It gets nothing more from here on, so that no position passes
+     * over what it may have missed, and is closed once nobody is walking over the subscriptions; the client resumes.
+     */
+    void broken(Session session, RuntimeException e) {
+        shared.metrics().faults.increment();
+        LOG.error("A session is closed for a fault of the gateway", e);
+        session.parkAll();
+        loop.execute(() -> session.close(CloseCode.INTERNAL, CloseCode.INTERNAL.defaultReason()));
     }
 
     // ---- what sessions ask of their shard
@@ -290,10 +291,9 @@ public final class LoopShard implements ShardInbox {
         return channels.get(name);
     }
 
-    void forget(ShardChannel channel) {
-        if (channel.wsCount == 0 && channel.sseCount == 0) {
-            channels.remove(channel.name);
-        }
+    /** Whether the subscriptions are on their way from one incarnation of the topic to the next: no position is whole then. */
+    boolean moving() {
+        return moving;
     }
 
     void dirty(Session s) {
@@ -309,84 +309,43 @@ public final class LoopShard implements ShardInbox {
     }
 
     private void flushDirty(@Nullable LoopBatch batch) {
-        Session[] d = dirty;
+        if (flushing) {
+            return; // a flush made a connection writable, which resumed and wrote: the flush under way comes to it
+        }
+        flushing = true;
         for (int i = 0; i < dirtyCount; i++) {
-            d[i].flush(batch);
+            Session s = dirty[i];
+            dirty[i] = null;
+            if (s != null) {
+                try {
+                    s.flush(batch);
+                } catch (RuntimeException e) {
+                    broken(s, e);
+                }
+            }
         }
         dirtyCount = 0;
+        flushing = false;
     }
 
     void opened(Session session) {
         assert loop.inEventLoop();
-        session.index = sessions.size();
-        sessions.add(session);
+        sweep.add(session);
         shared.metrics().connections.increment();
-        if (draining) {
-            session.reconnect(0);
-        }
     }
 
     void closed(Session session) {
         assert loop.inEventLoop();
-        int last = sessions.size() - 1;
-        Session moved = sessions.get(last);
-        sessions.set(session.index, moved);
-        moved.index = session.index;
-        sessions.remove(last);
+        sweep.remove(session);
         shared.metrics().connections.decrement();
     }
 
-    /** The session has resumes under way; it leaves the list at the first tick at which it has none. */
-    void resumesStarted(Session session) {
-        merging.add(session);
+    Sweep sweep() {
+        return sweep;
     }
 
-    // ---- the sweep
-
-    /**
-     * Deadlines of resumes, token ends, and the heartbeats due in this tick. A position may be told only once every batch
-     * up to it has been delivered by this loop: the dispatched positions are read now, and the heartbeats run behind
-     * whatever lies in the queue.
-     */
-    private void tick() {
-        assert loop.inEventLoop();
-        List<Session> ticked = List.copyOf(merging);
-        merging.clear();
-        for (Session s : ticked) {
-            if (s.tickResumes()) {
-                merging.add(s);
-            }
-        }
-        Tail t = tail;
-        if (t != null) {
-            if (covered.length != t.partitions()) {
-                covered = new long[t.partitions()];
-            }
-            for (int p = 0; p < covered.length; p++) {
-                covered[p] = t.dispatched(p);
-            }
-        }
-        flushDirty();
-        loop.execute(() -> heartbeats(t));
-    }
-
-    private void heartbeats(@Nullable Tail of) {
-        long wallClock = System.currentTimeMillis();
-        long now = loop.ticker().nanoTime();
-        for (int i = sessions.size() - 1; i >= 0; i--) {
-            sessions.get(i).checkIdentity(wallClock, now);
-        }
-        int heartbeatMs = shared.limits().heartbeatMs();
-        sweepDebt += (long) sessions.size() * TICK_MS;
-        long due = Math.min(sweepDebt / heartbeatMs, sessions.size());
-        sweepDebt -= due * heartbeatMs;
-        for (long k = 0; k < due && !sessions.isEmpty(); k++) {
-            if (sweepAt >= sessions.size()) {
-                sweepAt = 0;
-            }
-            sessions.get(sweepAt++).heartbeat(of != null && of == tail ? covered : null);
-        }
-        flushDirty();
+    boolean draining() {
+        return draining;
     }
 
     // ---- from other threads
@@ -394,36 +353,37 @@ public final class LoopShard implements ShardInbox {
     @Override
     public void moveTo(Tail newTail, CountDownLatch done) {
         loop.execute(() -> {
+            moving = true;
             try {
-                Tail old = tail;
-                tail = newTail;
-                for (ShardChannel channel : List.copyOf(channels.values())) {
-                    moveChannel(channel, old, newTail);
-                }
-                flushDirty();
+                moveTo(newTail);
             } finally {
+                moving = false;
                 done.countDown();
             }
+            flushDirty();
         });
     }
 
-    private void moveChannel(ShardChannel channel, @Nullable Tail old, Tail newTail) {
-        int oldPartition = old == null ? -1 : channel.partition();
-        long oldLast = channel.lastOffset;
-        if (channel.wsCount > 0) {
-            channel.join(newTail, index, false);
+    /** Where a channel stood in the topic that is gone. */
+    private record Former(ShardChannel channel, int partition, long lastOffset) {}
+
+    private void moveTo(Tail newTail) {
+        Tail old = tail;
+        tail = newTail;
+        // All channels first, then their subscribers: a session looks at all its channels, which must be of one topic.
+        List<Former> formers = new ArrayList<>(channels.size());
+        for (ShardChannel channel : channels.values()) {
+            formers.add(new Former(channel, channel.partition(), channel.lastOffset));
+            channel.rejoin(newTail, index);
         }
-        if (channel.sseCount > 0) {
-            channel.join(newTail, index, true);
-        }
-        if (old == null) {
-            return;
-        }
-        for (int i = 0; i < channel.wsCount; i++) {
-            channel.ws[i].session.moveTo(channel.ws[i], old.epoch(), oldPartition, oldLast);
-        }
-        for (int i = 0; i < channel.sseCount; i++) {
-            channel.sse[i].session.moveTo(channel.sse[i], old.epoch(), oldPartition, oldLast);
+        for (Former f : formers) {
+            for (Subscription sub : f.channel().all()) {
+                Cursor from = new Cursor(
+                        old == null ? newTail.epoch() : old.epoch(),
+                        f.partition(),
+                        Math.max(sub.position, f.lastOffset()));
+                guarded(sub.session, s -> s.moveTo(sub, sub.parked ? from.at(sub.position) : from));
+            }
         }
     }
 
@@ -434,39 +394,30 @@ public final class LoopShard implements ShardInbox {
                 if (of == tail) {
                     for (ShardChannel channel : channels.values()) {
                         if (channel.partition() == partition) {
-                            skipChannel(channel, position, reason);
+                            for (Subscription sub : channel.all()) {
+                                guarded(sub.session, s -> s.skip(sub, position, reason));
+                            }
+                            channel.lastOffset = Math.max(channel.lastOffset, position);
                         }
                     }
-                    flushDirty();
                 }
             } finally {
                 done.countDown();
             }
+            flushDirty();
         });
-    }
-
-    private static void skipChannel(ShardChannel channel, long position, Gap.Reason reason) {
-        for (int i = 0; i < channel.wsCount; i++) {
-            channel.ws[i].session.skip(channel.ws[i], position, reason);
-        }
-        for (int i = 0; i < channel.sseCount; i++) {
-            channel.sse[i].session.skip(channel.sse[i], position, reason);
-        }
-        channel.lastOffset = Math.max(channel.lastOffset, position);
     }
 
     /**
      * Asks every client to go elsewhere and closes the connections, spread over this time; any thread.
      *
      * @param spreadMs within how many milliseconds the clients are told to come back elsewhere
-     * @param done counted down once every connection has been closed
+     * @param done counted down once every client has been told and its close frame written
      */
     public void drain(int spreadMs, CountDownLatch done) {
         loop.execute(() -> {
             draining = true;
-            for (Session s : List.copyOf(sessions)) {
-                s.reconnect(random.nextInt(spreadMs + 1));
-            }
+            sweep.forEach(s -> guarded(s, x -> x.reconnect(random.nextInt(spreadMs + 1))));
             flushDirty();
             done.countDown();
         });
@@ -475,6 +426,9 @@ public final class LoopShard implements ShardInbox {
     /** Takes over a channel; on its loop. */
     void open(Channel channel, Handshake handshake) {
         assert loop.inEventLoop();
+        if (!channel.isActive()) {
+            return; // its end has been told already, so nobody would tell the session
+        }
         Session session = new Session(this, handshake.identity(), handshake.format() == Handshake.WireFormat.SSE);
         session.start(channel, handshake);
     }

@@ -14,7 +14,9 @@ import dev.tidegate.protocol.Gap;
 import dev.tidegate.protocol.ServerFrames;
 import dev.tidegate.protocol.ServerFrames.Recovery;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.unix.FileDescriptor;
@@ -36,19 +38,22 @@ final class Session {
     final LoopShard shard;
     private final SessionOutput out;
 
-    /** Place in the shard's list. */
+    /** Place among the sessions of its slot; see {@link Sweep}. */
     int index = -1;
+
+    short slot;
 
     private final ArrayList<Subscription> subscriptions = new ArrayList<>(1);
     private Identity identity;
     private boolean authenticated;
     private boolean closing;
+    private boolean starting = true;
     private boolean dirty;
     private boolean anyParked;
     private boolean ticked; // in the shard's list of sessions with resumes
     private byte silentBeats;
     private short publishes;
-    private long connectDeadline;
+    private long deadline; // by the loop's ticker: to identify itself; once closing: to take the close frame
     private @Nullable Resumes resumes;
 
     Session(LoopShard shard, Identity identity, boolean sse) {
@@ -79,14 +84,30 @@ final class Session {
         boolean plain = channel.pipeline().get(SslHandler.class) == null;
         socket = !out.isSse() && plain && channel instanceof UnixChannel unix ? unix.fd() : null;
         shard.opened(this);
-        connectDeadline = shard.loop.ticker().nanoTime()
-                + TimeUnit.MILLISECONDS.toNanos(shard.shared.limits().connectTimeoutMs());
+        deadline = in(shard.shared.limits().connectTimeoutMs());
         sendConnected(null);
         for (Handshake.Subscribe s : handshake.subscribes()) {
             ClientRequests.subscribe(this, new ClientFrame.Subscribe(null, s.channel(), s.after(), s.last(), null));
         }
         ClientRequests.joinPersonal(this);
+        starting = false;
+        if (shard.draining()) {
+            reconnect(0);
+        }
         shard.flushDirty();
+    }
+
+    private long in(int millis) {
+        return shard.loop.ticker().nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+    }
+
+    /** Whether the subscriptions of the handshake are not all there yet. */
+    boolean starting() {
+        return starting;
+    }
+
+    boolean isSse() {
+        return out.isSse();
     }
 
     /** The channel is gone. */
@@ -113,7 +134,31 @@ final class Session {
         closing = true;
         dropAll(); // nothing may follow the close frame
         shard.shared.metrics().closed(code).increment();
+        deadline = in(Sweep.CLOSE_MS);
+        shard.sweep().closing(this);
         out.close(ctx, code, reason);
+    }
+
+    /** The peer closes, or answers our closing. */
+    void onPeerClose() {
+        close(CloseCode.NORMAL, CloseCode.NORMAL.defaultReason());
+        var _ = ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+    }
+
+    /** Cuts the connection if its last frame has had its time; false if it still has. */
+    boolean cutIfDue(long nanoTime) {
+        if (deadline - nanoTime > 0) {
+            return false;
+        }
+        var _ = ctx.close();
+        return true;
+    }
+
+    /** Passes over every event from here on: the session is about to be closed. */
+    void parkAll() {
+        for (int i = 0; i < subscriptions.size(); i++) {
+            subscriptions.get(i).parked = true;
+        }
     }
 
     void reconnect(int afterMs) {
@@ -230,7 +275,7 @@ final class Session {
         }
         if (!ticked) {
             ticked = true;
-            shard.resumesStarted(this);
+            shard.sweep().resumesStarted(this);
         }
         r.begin(sub, after, last, splice, told);
     }
@@ -245,12 +290,15 @@ final class Session {
         }
     }
 
-    /** False once no resume is under way. */
-    boolean tickResumes() {
+    void tickResumes() {
         Resumes r = resumes;
         if (r != null) {
             r.tick();
         }
+    }
+
+    /** Whether resumes are under way, asked after each tick: without any, it is ticked no more. */
+    boolean resuming() {
         ticked = resumes != null;
         return ticked;
     }
@@ -310,21 +358,20 @@ final class Session {
         shard.flushDirty();
     }
 
-    /** The topic was recreated: what was of the old one is over, the new one is followed from its start. */
-    void moveTo(Subscription sub, String oldEpoch, int oldPartition, long oldLast) {
+    /** The topic was recreated: what was of the old one, up to {@code from}, is over; the new one is followed from its start. */
+    void moveTo(Subscription sub, Cursor from) {
         ReplayMerge merge = sub.merge;
         Cursor now = sub.tailPosition();
-        if (merge != null) {
-            sub.merge = null;
-            merge.cancel();
-            leaveResumes(sub);
-            sub.position = Cursor.BEFORE_FIRST;
-            Cursor delivered = merge.delivered();
-            resume(sub, delivered, delivered == null ? merge.last() : -1, now, merge.begun());
+        if (merge == null) {
+            sub.gap(new Gap(from, now, Gap.Reason.EPOCH));
             return;
         }
-        long old = sub.parked ? sub.position : Math.max(sub.position, oldLast);
-        sub.gap(new Gap(new Cursor(oldEpoch, oldPartition, old), now, Gap.Reason.EPOCH));
+        sub.merge = null;
+        merge.cancel();
+        leaveResumes(sub);
+        sub.position = Cursor.BEFORE_FIRST;
+        Cursor delivered = merge.delivered();
+        resume(sub, delivered, delivered == null ? merge.last() : -1, now, merge.begun());
     }
 
     /** Records of the channel up to this offset cannot be had any more. */
@@ -345,7 +392,7 @@ final class Session {
         }
         if (identity.expiresAtMillis() < wallClock) {
             close(CloseCode.TOKEN_EXPIRED, CloseCode.TOKEN_EXPIRED.defaultReason());
-        } else if (!authenticated && connectDeadline - nanoTime < 0) {
+        } else if (!authenticated && deadline - nanoTime < 0) {
             close(CloseCode.UNAUTHENTICATED, "no connect frame in time");
         }
     }
@@ -353,7 +400,6 @@ final class Session {
     /** @param covered per partition the offset up to which this loop has delivered everything; null if not known */
     void heartbeat(long @Nullable [] covered) {
         if (closing) {
-            var _ = ctx.close(); // the peer has not taken the close frame for up to a heartbeat
             return;
         }
         if (out.isSse() && writable()) {
@@ -383,10 +429,12 @@ final class Session {
                 s.position = s.channel.lastOffset; // told by the event itself
             } else if (at > s.position) {
                 s.position = at;
-                if (moved == null) {
-                    moved = new LinkedHashMap<>();
+                if (!out.isSse()) { // a stream's positions are in its ids, and it gets one with this flush
+                    if (moved == null) {
+                        moved = new LinkedHashMap<>();
+                    }
+                    moved.put(s.channel.name.value(), s.cursor(at));
                 }
-                moved.put(s.channel.name.value(), s.cursor(at));
             }
         }
         if (moved != null) {

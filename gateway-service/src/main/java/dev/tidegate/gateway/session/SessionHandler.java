@@ -67,11 +67,7 @@ final class SessionHandler extends ChannelInboundHandlerAdapter {
                 session.onSignOfLife();
                 pong(ctx, ping.content());
             }
-            case CloseWebSocketFrame close -> {
-                int code = close.statusCode();
-                // RFC 6455, 5.5.1: answer with the code received, then the server closes first.
-                session.close(CloseCode.NORMAL, code == 1001 ? "going away" : CloseCode.NORMAL.defaultReason());
-            }
+            case CloseWebSocketFrame _ -> session.onPeerClose();
             default -> session.onSignOfLife(); // a pong
         }
     }

@@ -35,5 +35,9 @@ interface SessionOutput {
     /** Called once before each flush; {@code batch} is the one that was delivered, if any. */
     void beforeFlush(ChannelHandlerContext ctx, Session session, @Nullable LoopBatch batch);
 
+    /**
+     * Says the last word and flushes it; the connection is left open until the peer has answered or {@link Sweep#CLOSE_MS}
+     * are over, since closing it on bytes that the peer is still sending would reset it, and the last word with it.
+     */
     void close(ChannelHandlerContext ctx, CloseCode code, String reason);
 }

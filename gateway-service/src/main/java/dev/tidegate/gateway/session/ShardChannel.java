@@ -3,7 +3,9 @@ package dev.tidegate.gateway.session;
 import dev.tidegate.gateway.fanout.Interest;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.protocol.ChannelName;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +20,10 @@ final class ShardChannel {
     Interest interest;
 
     /** The position after which this loop has seen every record of the channel, live. */
-    long base;
+    private long base;
+
+    /** The same in the framing of event streams, which may have been joined later. */
+    private long sseBase;
 
     /** The offset of the last event this loop delivered; {@code base} before the first. */
     long lastOffset;
@@ -52,7 +57,36 @@ final class ShardChannel {
             base = joined.position();
             lastOffset = joined.position();
         }
+        if (forSse) {
+            sseBase = joined.position();
+        }
         return joined.position();
+    }
+
+    /** Joins the tail of another incarnation of the topic, for the formats that have subscribers. */
+    void rejoin(Tail tail, int loop) {
+        if (wsCount > 0) {
+            join(tail, loop, false);
+        }
+        if (sseCount > 0) {
+            join(tail, loop, true);
+        }
+    }
+
+    /**
+     * Whether every event after this offset is still to come, live, or lies in the loop's queue: then a client that stands
+     * here has missed nothing.
+     */
+    boolean hasAllAfter(long offset, boolean forSse) {
+        return offset >= lastOffset && offset >= (forSse ? sseBase : base);
+    }
+
+    /** The subscriptions of both formats, as they are now. */
+    List<Subscription> all() {
+        List<Subscription> all = new ArrayList<>(wsCount + sseCount);
+        all.addAll(Arrays.asList(ws).subList(0, wsCount));
+        all.addAll(Arrays.asList(sse).subList(0, sseCount));
+        return all;
     }
 
     void add(Subscription s, boolean toSse) {

@@ -22,11 +22,14 @@ import org.jspecify.annotations.Nullable;
  * An event stream. Every event ends in an {@code id:} line that covers all channels of the stream: per partition the
  * smallest position of its channels here, so that resuming from it can repeat an event but never skip one. A position
  * that moves without an event is a block of an {@code id:} line alone, which moves a browser's last event id and fires
- * nothing. Loop-confined; one per stream.
+ * nothing. Only where replay ends and live begins the channel's own position is told, by an event named
+ * {@code position}: the first live event may name it as its {@code prev}, and the id, which is the smallest of several
+ * channels, may lie before it. Loop-confined; one per stream.
  */
 final class SseOutput implements SessionOutput {
     private static final byte[] ERROR = "event: tidegate-error\n".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] GAP = "event: gap\n".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] POSITION = "event: position\n".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] DATA = "data: ".getBytes(StandardCharsets.US_ASCII);
     private static final ByteBuf COMMENT = Unpooled.unreleasableBuffer(Unpooled.directBuffer(4)
             .writeBytes(":\n\n".getBytes(StandardCharsets.US_ASCII))
@@ -74,7 +77,9 @@ final class SseOutput implements SessionOutput {
 
     @Override
     public void position(ChannelHandlerContext ctx, Session session, LoopShard shard) {
-        idOnly(ctx, session);
+        FrameBuffer b = shard.framed.clear();
+        b.raw(POSITION).raw(DATA).raw(shard.json.array(), 0, shard.json.size()).raw('\n');
+        end(ctx, session, b);
     }
 
     @Override
@@ -89,8 +94,8 @@ final class SseOutput implements SessionOutput {
     public void events(
             ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent) {
         for (int e = fromEvent, n = batch.events(segment); e < n; e++) {
-            sub.position = batch.offset(segment, e);
             var _ = ctx.write(batch.sse(segment, e), ctx.voidPromise());
+            sub.position = batch.offset(segment, e);
             end(ctx, session, session.shard.framed.clear());
         }
     }
@@ -151,8 +156,8 @@ final class SseOutput implements SessionOutput {
     /** Per partition the smallest position of the stream's channels; empty before there is any. */
     private static String token(Session session) {
         List<Subscription> subs = session.subscriptions();
-        if (subs.isEmpty() || !session.shard.hasTail()) {
-            return "";
+        if (subs.isEmpty() || session.starting() || session.shard.moving()) {
+            return ""; // not all of the stream's channels are there, or not all in one topic
         }
         if (subs.size() == 1) {
             Subscription s = subs.getFirst();

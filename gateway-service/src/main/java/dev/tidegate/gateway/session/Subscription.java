@@ -103,7 +103,8 @@ final class Subscription implements ReplayMerge.Target {
 
     @Override
     public void spliced(Cursor at) {
-        boolean moved = at.offset() > position;
+        boolean moved =
+                at.offset() > position || position == Cursor.BEFORE_FIRST; // or never told, after "last n" of none
         merge = null;
         position = at.offset();
         session.resumed(this, moved ? at : null);

@@ -7,7 +7,6 @@ import dev.tidegate.protocol.FrameBuffer;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
 import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
@@ -111,7 +110,7 @@ final class WebSocketOutput implements SessionOutput {
                 .writeByte(2 + text.length)
                 .writeShort(code.number())
                 .writeBytes(text);
-        var _ = ctx.writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
+        var _ = ctx.writeAndFlush(frame, ctx.voidPromise());
     }
 
     private static void write(ChannelHandlerContext ctx, FrameBuffer framed) {
