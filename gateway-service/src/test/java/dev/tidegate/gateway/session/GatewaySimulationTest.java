@@ -1,0 +1,63 @@
+package dev.tidegate.gateway.session;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Random histories of the whole core on one thread, each from a seed. A failure prints its seed and the last steps; to
+ * see one again, run {@code -Dtest=GatewaySimulationTest -Dtidegate.sim.seed=<seed>}. The idea is Apache Kafka's
+ * RaftEventSimulationTest.
+ */
+class GatewaySimulationTest {
+    private static final int STEPS = 1500;
+    private static final int SHOWN = 120;
+
+    @Test
+    void everyClientIsWholeInManyHistories() throws InterruptedException {
+        // given a seed of today, unless one is asked for
+        Long asked = Long.getLong("tidegate.sim.seed");
+        long first = asked != null ? asked : ThreadLocalRandom.current().nextLong(1L << 40);
+        long seconds = Long.getLong("tidegate.sim.seconds", 10);
+
+        // when / then
+        long end = System.nanoTime() + seconds * 1_000_000_000L;
+        long delivered = 0;
+        int histories = 0;
+        do {
+            delivered += history(first + histories++, false);
+        } while (asked == null && System.nanoTime() - end < 0);
+        System.out.printf("%d histories from seed %d, %d events delivered%n", histories, first, delivered);
+        assertThat(delivered).isPositive();
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
+    void everyClientIsWhole(long seed) throws InterruptedException {
+        assertThat(history(seed, false)).isNotNegative();
+    }
+
+    private static long history(long seed, boolean leakDetection) throws InterruptedException {
+        try {
+            Simulation s = new Simulation(seed, leakDetection, null);
+            s.run(STEPS);
+            return s.delivered;
+        } catch (AssertionError | RuntimeException e) {
+            // The same again, this time written down.
+            List<String> trace = new ArrayList<>();
+            try {
+                new Simulation(seed, leakDetection, trace).run(STEPS);
+            } catch (AssertionError | RuntimeException again) {
+                e.addSuppressed(again);
+            }
+            int from = Math.max(0, trace.size() - Integer.getInteger("tidegate.sim.shown", SHOWN));
+            throw new AssertionError(
+                    "seed " + seed + ": " + e + "\n" + String.join("\n", trace.subList(from, trace.size())), e);
+        }
+    }
+}
