@@ -1,0 +1,77 @@
+package dev.tidegate.perf.jmh;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tidegate.replay.recent.RecentReader;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** That the benchmarks do what they say they measure: one that measures nothing is fast. */
+class BenchmarksTest {
+    @Test
+    void aBroadcastReachesEverySubscriberInOneMessage() throws Exception {
+        // given
+        ShardBenchmark benchmark = new ShardBenchmark();
+        benchmark.events = 5;
+        benchmark.prepare();
+        long[][] before = new long[ShardBenchmark.SUBSCRIBERS][];
+        for (int i = 0; i < before.length; i++) {
+            before[i] = benchmark.receivedBy(i);
+        }
+
+        // when
+        benchmark.broadcast();
+        benchmark.broadcast();
+
+        // then each got two messages of five frames with payloads of 128 bytes
+        for (int i = 0; i < before.length; i++) {
+            long[] after = benchmark.receivedBy(i);
+            assertThat(after[0] - before[i][0]).as("messages of " + i).isEqualTo(2);
+            assertThat(after[1] - before[i][1]).as("bytes of " + i).isBetween(2 * 5 * 200L, 2 * 5 * 300L);
+        }
+        assertThat(benchmark.onlyWalking()).isEqualTo(ShardBenchmark.SUBSCRIBERS);
+    }
+
+    @Test
+    void theDispatcherPassesOverWhatNobodyWantsAndHandsOnWhatSomebodyDoes() throws Exception {
+        // given
+        DispatcherBenchmark benchmark = new DispatcherBenchmark();
+        benchmark.prepare();
+
+        // when, then
+        benchmark.uninteresting();
+        assertThat(benchmark.bytesHandedOn()).isZero();
+        benchmark.interesting();
+        assertThat(benchmark.bytesHandedOn()).isBetween(500 * 200L, 500 * 300L);
+        assertThat(benchmark.onlyCounting()).isEqualTo(500 * 100L);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"string", "objects", "text", "binary"})
+    void everyKindOfPayloadIsAnEventAndEncoded(String payload) {
+        // given
+        EncoderBenchmark benchmark = new EncoderBenchmark();
+        benchmark.size = 1024;
+        benchmark.payload = payload;
+        benchmark.prepare();
+
+        // when, then
+        assertThat(benchmark.check()).isTrue();
+        assertThat(benchmark.encode()).isGreaterThan(1000);
+        assertThat(benchmark.webSocketFrame()).isEqualTo(benchmark.encode() + 4);
+    }
+
+    @Test
+    void theRecentLogFindsTwentyEventsOrNothing() {
+        // given
+        RecentLogBenchmark benchmark = new RecentLogBenchmark();
+        benchmark.later = 10_000;
+        benchmark.prepare();
+
+        // when, then
+        assertThat(benchmark.missedEvents()).isPositive();
+        assertThat(benchmark.nothingNew()).isEqualTo(RecentReader.Outcome.NOTHING);
+        benchmark.append();
+    }
+}
