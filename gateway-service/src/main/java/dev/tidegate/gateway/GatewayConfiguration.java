@@ -7,6 +7,7 @@ import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.metrics.GatewayMeters;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.gateway.resume.ReplaySource;
@@ -36,6 +37,11 @@ class GatewayConfiguration {
     @Bean
     GatewayMetrics gatewayMetrics() {
         return new GatewayMetrics();
+    }
+
+    @Bean
+    GatewayMeters gatewayMeters(GatewayMetrics metrics) {
+        return new GatewayMeters(metrics);
     }
 
     @Bean

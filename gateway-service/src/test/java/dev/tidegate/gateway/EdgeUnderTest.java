@@ -4,6 +4,9 @@ import dev.tidegate.gateway.session.Handshake;
 import dev.tidegate.gateway.session.SessionOpener;
 import dev.tidegate.gateway.transport.GatewayCore;
 import io.netty.channel.Channel;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.springframework.boot.web.server.context.WebServerApplicationContext;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -78,6 +82,7 @@ public final class EdgeUnderTest implements AutoCloseable {
         public volatile int partitions = 16;
         public volatile boolean caughtUp = true;
         public final List<Duration> drains = new ArrayList<>();
+        public volatile boolean serverWasUpWhileDraining;
         public final AtomicInteger connections = new AtomicInteger();
 
         void open(Channel channel, Handshake handshake) {
@@ -97,12 +102,22 @@ public final class EdgeUnderTest implements AutoCloseable {
         }
 
         @Bean
-        GatewayCore gatewayCore(FakeCore fake) {
+        GatewayCore gatewayCore(FakeCore fake, WebServerApplicationContext context) {
             return new GatewayCore(
                     fake::open, () -> fake.partitions, fake.connections::get, () -> fake.caughtUp, within -> {
                         fake.drains.add(within);
+                        fake.serverWasUpWhileDraining = isListening(context);
                         return CompletableFuture.completedStage(null);
                     });
+        }
+
+        private static boolean isListening(WebServerApplicationContext context) {
+            try (Socket s = new Socket(
+                    InetAddress.getLoopbackAddress(), context.getWebServer().getPort())) {
+                return s.isConnected();
+            } catch (IOException e) {
+                return false;
+            }
         }
     }
 }

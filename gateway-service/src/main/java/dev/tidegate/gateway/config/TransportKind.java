@@ -2,7 +2,7 @@ package dev.tidegate.gateway.config;
 
 /** How sockets are read and written. */
 public enum TransportKind {
-    /** The first of io_uring, epoll and NIO that works here. */
+    /** The first of epoll, io_uring and NIO that works here. */
     AUTO("auto"),
     /** Linux io_uring: one system call submits the writes of a whole batch. */
     IO_URING("io_uring"),

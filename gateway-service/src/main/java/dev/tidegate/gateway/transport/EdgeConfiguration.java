@@ -3,11 +3,11 @@ package dev.tidegate.gateway.transport;
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.config.GatewaySettings;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.observation.ObservationPredicate;
 import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.WriteBufferWaterMark;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.springframework.boot.health.contributor.Health;
@@ -81,16 +81,16 @@ public class EdgeConfiguration {
             Admission admission,
             TokenVerifier verifier,
             AccessPolicy policy,
+            MeterRegistry registry,
             GatewaySettings settings) {
-        TakeOver takeOver = new TakeOver(core.sessions());
+        HandshakeEndpoint.Shared shared =
+                new HandshakeEndpoint.Shared(admission, verifier, policy, new TakeOver(core.sessions()));
         GatewaySettings.Limits limits = settings.limits();
-        Map<String, WebHandler> endpoints = new LinkedHashMap<>();
-        endpoints.put(
+        Map<String, WebHandler> endpoints = Map.of(
                 WS_PATH,
-                new WebSocketEndpoint(admission, verifier, policy, takeOver, limits.subscriptionsPerConnection()));
-        endpoints.put(
+                new WebSocketEndpoint(shared, new HandshakeMeters(registry, "ws"), limits.subscriptionsPerConnection()),
                 SSE_PATH,
-                new SseEndpoint(admission, verifier, policy, takeOver, core.partitions(), limits.sseChannels()));
+                new SseEndpoint(shared, new HandshakeMeters(registry, "sse"), core.partitions(), limits.sseChannels()));
         SimpleUrlHandlerMapping mapping = new SimpleUrlHandlerMapping(endpoints, Ordered.HIGHEST_PRECEDENCE);
         if (!settings.allowedOrigins().isEmpty()) {
             mapping.setCorsConfigurations(Map.of(SSE_PATH, cors(settings), WS_PATH, cors(settings)));

@@ -24,16 +24,15 @@ import reactor.core.publisher.Mono;
 abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoint, WebSocketEndpoint {
     private static final String BEARER = "Bearer ";
 
-    private final Admission admission;
-    private final TokenVerifier verifier;
-    private final AccessPolicy policy;
-    private final TakeOver takeOver;
+    /** What both endpoints share. */
+    record Shared(Admission admission, TokenVerifier verifier, AccessPolicy policy, TakeOver takeOver) {}
 
-    HandshakeEndpoint(Admission admission, TokenVerifier verifier, AccessPolicy policy, TakeOver takeOver) {
-        this.admission = admission;
-        this.verifier = verifier;
-        this.policy = policy;
-        this.takeOver = takeOver;
+    private final Shared shared;
+    private final HandshakeMeters meters;
+
+    HandshakeEndpoint(Shared shared, HandshakeMeters meters) {
+        this.shared = shared;
+        this.meters = meters;
     }
 
     /** Null if the request is one of this endpoint's. */
@@ -56,10 +55,10 @@ abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoin
     public final Mono<Void> handle(ServerWebExchange exchange) {
         Refusal refusal = checkRequest(exchange.getRequest());
         if (refusal == null) {
-            refusal = admission.check();
+            refusal = shared.admission.check();
         }
         if (refusal != null) {
-            return refusal.write(exchange.getResponse());
+            return refuse(exchange, refusal);
         }
         try {
             HandshakeQuery query =
@@ -67,18 +66,18 @@ abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoin
             String token = token(exchange.getRequest(), query);
             if (token == null) {
                 return authorise(
-                        exchange, query, policy.anonymousAllowed() ? Identity.ANONYMOUS : Identity.UNIDENTIFIED);
+                        exchange, query, shared.policy.anonymousAllowed() ? Identity.ANONYMOUS : Identity.UNIDENTIFIED);
             }
-            return Mono.<TokenVerifier.Verdict>create(sink -> verifier.verify(token, sink::success))
+            return Mono.<TokenVerifier.Verdict>create(sink -> shared.verifier.verify(token, sink::success))
                     .flatMap(verdict -> switch (verdict) {
                         case TokenVerifier.Verdict.Accepted(Identity who) -> authorise(exchange, query, who);
                         case TokenVerifier.Verdict.Rejected(String message) ->
-                            Refusal.of(ErrorCode.UNAUTHENTICATED, message).write(exchange.getResponse());
+                            refuse(exchange, Refusal.of(ErrorCode.UNAUTHENTICATED, message));
                         case TokenVerifier.Verdict.Undecided(String message) ->
-                            Refusal.notNow(message).write(exchange.getResponse());
+                            refuse(exchange, Refusal.notNow(message));
                     });
         } catch (ProtocolException e) {
-            return Refusal.of(e).write(exchange.getResponse());
+            return refuse(exchange, Refusal.of(e));
         }
     }
 
@@ -104,11 +103,17 @@ abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoin
         try {
             List<Subscribe> subscribes = subscribes(who, exchange.getRequest(), query);
             for (Subscribe s : subscribes) {
-                policy.checkSubscribe(who, s.channel());
+                shared.policy.checkSubscribe(who, s.channel());
             }
-            return open(exchange, takeOver, who, subscribes);
+            meters.opened();
+            return open(exchange, shared.takeOver, who, subscribes);
         } catch (ProtocolException e) {
-            return Refusal.of(e).write(exchange.getResponse());
+            return refuse(exchange, Refusal.of(e));
         }
+    }
+
+    private Mono<Void> refuse(ServerWebExchange exchange, Refusal refusal) {
+        meters.refused(refusal.code());
+        return refusal.write(exchange.getResponse());
     }
 }

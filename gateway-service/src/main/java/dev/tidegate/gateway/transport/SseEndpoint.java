@@ -2,7 +2,6 @@ package dev.tidegate.gateway.transport;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
-import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.session.Handshake;
 import dev.tidegate.gateway.session.Handshake.Subscribe;
@@ -48,15 +47,9 @@ final class SseEndpoint extends HandshakeEndpoint {
     private final IntSupplier partitions;
     private final int maxChannels;
 
-    SseEndpoint(
-            Admission admission,
-            TokenVerifier verifier,
-            AccessPolicy policy,
-            TakeOver takeOver,
-            IntSupplier partitions,
-            int maxChannels) {
-        super(admission, verifier, policy, takeOver);
-        this.policy = policy;
+    SseEndpoint(Shared shared, HandshakeMeters meters, IntSupplier partitions, int maxChannels) {
+        super(shared, meters);
+        this.policy = shared.policy();
         this.partitions = partitions;
         this.maxChannels = maxChannels;
     }

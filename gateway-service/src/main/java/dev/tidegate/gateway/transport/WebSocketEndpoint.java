@@ -1,8 +1,6 @@
 package dev.tidegate.gateway.transport;
 
-import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
-import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.session.Handshake;
 import dev.tidegate.gateway.session.Handshake.Subscribe;
 import dev.tidegate.gateway.session.Handshake.WireFormat;
@@ -35,9 +33,8 @@ final class WebSocketEndpoint extends HandshakeEndpoint {
 
     private final int maxChannels;
 
-    WebSocketEndpoint(
-            Admission admission, TokenVerifier verifier, AccessPolicy policy, TakeOver takeOver, int maxChannels) {
-        super(admission, verifier, policy, takeOver);
+    WebSocketEndpoint(Shared shared, HandshakeMeters meters, int maxChannels) {
+        super(shared, meters);
         this.maxChannels = maxChannels;
     }
 

@@ -1,0 +1,86 @@
+package dev.tidegate.gateway.metrics;
+
+import dev.tidegate.protocol.CloseCode;
+import dev.tidegate.protocol.FanoutRecord;
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.binder.MeterBinder;
+import java.util.Locale;
+import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Shows {@link GatewayMetrics} to whoever scrapes: meters named {@code tidegate.gateway.…} that read the counters when
+ * asked, so that they cost the hot path nothing.
+ */
+public final class GatewayMeters implements MeterBinder {
+    private static final String PREFIX = "tidegate.gateway.";
+
+    private final GatewayMetrics metrics;
+
+    public GatewayMeters(GatewayMetrics metrics) {
+        this.metrics = metrics;
+    }
+
+    @Override
+    public void bindTo(MeterRegistry registry) {
+        gauge(registry, "connections", metrics.connections, "Open WebSockets and event streams");
+        gauge(registry, "subscriptions", metrics.subscriptions, "Subscriptions of all connections");
+        counter(registry, "records.read", metrics.recordsRead, "Records read from the fan-out topic");
+        counter(registry, "records.wanted", metrics.recordsWanted, "Records of channels subscribed to here");
+        counter(registry, "records.misplaced", metrics.misplaced, "Records in a partition that is not their key's");
+        counter(registry, "records.broken.headers", metrics.brokenHeaders, "Records whose broken headers were ignored");
+        counter(registry, "delivered", metrics.delivered, "Frames handed to sockets: one per event and subscriber");
+        counter(registry, "replayed", metrics.replayed, "Events replayed to clients");
+        counter(registry, "gaps", metrics.gaps, "Gaps told to clients");
+        counter(registry, "resumes.pending", metrics.pending, "Resumes that had to wait for the replay service");
+        counter(registry, "resumes.local", metrics.resumedLocally, "Resumes that needed no replay service");
+        counter(registry, "resumes.overflows", metrics.bufferOverflows, "Live buffers that overflowed while resuming");
+        counter(registry, "parked", metrics.parked, "Times a slow connection was parked");
+        counter(registry, "bad.frames", metrics.badFrames, "Client frames answered with an error");
+        for (FanoutRecord.Undeliverable cause : FanoutRecord.Undeliverable.values()) {
+            counter(
+                    registry,
+                    "records.undeliverable",
+                    metrics.undeliverable(cause),
+                    "Records that cannot be delivered",
+                    "cause",
+                    cause.name().toLowerCase(Locale.ROOT));
+        }
+        for (CloseCode code : CloseCode.values()) {
+            counter(
+                    registry,
+                    "closed",
+                    metrics.closed(code),
+                    "Connections the gateway closed",
+                    "code",
+                    Integer.toString(code.number()));
+        }
+    }
+
+    private static void gauge(MeterRegistry registry, String name, LongAdder value, String description) {
+        Gauge.builder(PREFIX + name, value, LongAdder::sum)
+                .description(description)
+                .register(registry);
+    }
+
+    private static void counter(MeterRegistry registry, String name, LongAdder value, String description) {
+        counter(registry, name, value, description, null, "");
+    }
+
+    private static void counter(
+            MeterRegistry registry,
+            String name,
+            LongAdder value,
+            String description,
+            @Nullable String tag,
+            String tagValue) {
+        FunctionCounter.Builder<LongAdder> builder =
+                FunctionCounter.builder(PREFIX + name, value, LongAdder::sum).description(description);
+        if (tag != null) {
+            builder.tag(tag, tagValue);
+        }
+        builder.register(registry);
+    }
+}

@@ -1,0 +1,76 @@
+package dev.tidegate.gateway.transport;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tidegate.gateway.EdgeUnderTest;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+
+class AdmissionTest {
+    @Test
+    void theRateAllowsABurstAndThenItsPace() {
+        // given: 10 per second, 5 at once
+        AtomicLong nanos = new AtomicLong(Long.MAX_VALUE - 50_000_000); // the clock may overflow on the way
+        HandshakeRate rate = new HandshakeRate(10, 5, nanos::get);
+
+        // when, then
+        for (int i = 0; i < 5; i++) {
+            assertThat(rate.tryTake()).isTrue();
+        }
+        assertThat(rate.tryTake()).isFalse();
+        nanos.addAndGet(99_000_000);
+        assertThat(rate.tryTake()).isFalse();
+        nanos.addAndGet(1_000_000);
+        assertThat(rate.tryTake()).isTrue();
+        assertThat(rate.tryTake()).isFalse();
+        nanos.addAndGet(3_600_000_000_000L); // an idle hour saves up no more than the burst
+        for (int i = 0; i < 5; i++) {
+            assertThat(rate.tryTake()).isTrue();
+        }
+        assertThat(rate.tryTake()).isFalse();
+    }
+
+    @Test
+    void whoeverIsNotTakenInIsToldWhyAndWhenToComeBack() throws Exception {
+        // given
+        try (EdgeUnderTest edge = EdgeUnderTest.start(Map.of(
+                "tidegate.gateway.limits.connections", 1,
+                "tidegate.gateway.limits.handshakes-per-second", 1,
+                "tidegate.gateway.limits.handshake-burst", 2))) {
+            try (RawHttp taken = new RawHttp(edge.port());
+                    RawHttp oneTooMany = new RawHttp(edge.port());
+                    RawHttp tooFast = new RawHttp(edge.port());
+                    RawHttp tooEarly = new RawHttp(edge.port())) {
+                // when
+                edge.core().partitions = 0;
+                assertNotNow(tooEarly, "starting");
+                edge.core().partitions = 16;
+                assertThat(taken.send(WebSocketHandshakeTest.upgrade("/v1/ws"))
+                                .head()
+                                .status())
+                        .isEqualTo(101);
+                edge.nextOpened().channel();
+                assertNotNow(oneTooMany, "full");
+                edge.core().connections.set(0);
+                assertThat(oneTooMany
+                                .send(WebSocketHandshakeTest.upgrade("/v1/ws"))
+                                .head()
+                                .status())
+                        .isEqualTo(101);
+                edge.core().connections.set(0);
+
+                // then
+                assertNotNow(tooFast, "at once");
+            }
+        }
+    }
+
+    private static void assertNotNow(RawHttp client, String why) throws Exception {
+        RawHttp.Head head =
+                client.send(WebSocketHandshakeTest.upgrade("/v1/ws")).head();
+        assertThat(head.status()).isEqualTo(503);
+        assertThat(Integer.parseInt(head.headers().get("retry-after"))).isBetween(1, 5);
+        assertThat(client.body(head)).contains("\"code\":\"unavailable\"").contains(why);
+    }
+}
