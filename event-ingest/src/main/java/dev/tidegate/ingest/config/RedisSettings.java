@@ -1,0 +1,26 @@
+package dev.tidegate.ingest.config;
+
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+
+/**
+ * How Redis is reached.
+ *
+ * @param url {@code redis://[user:password@]host[:port][/database]}, {@code rediss://} for TLS
+ */
+@ConfigurationProperties("tidegate.redis")
+public record RedisSettings(
+        @DefaultValue("redis://127.0.0.1:6379") String url) {
+    public RedisSettings {
+        if (!url.matches("(redis|rediss|redis-sentinel|redis-socket)://.+")) {
+            // Not shown: it may hold a password.
+            throw Settings.wrong("tidegate.redis.url", "(not shown)", "redis://host:port or rediss://host:port");
+        }
+    }
+
+    /** Without the URL: it may hold a password, and records are logged. */
+    @Override
+    public String toString() {
+        return "RedisSettings[]";
+    }
+}
