@@ -1,0 +1,173 @@
+package dev.tidegate.ingest;
+
+import dev.tidegate.testsupport.Backends;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.springframework.context.ConfigurableApplicationContext;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The whole service on a free port, against real backends, and the calls that tests make. */
+final class IngestUnderTest implements AutoCloseable {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final HttpClient HTTP = HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(Duration.ofSeconds(10))
+            .build();
+
+    final String topic;
+    final String kafka;
+    private final ConfigurableApplicationContext context;
+
+    private IngestUnderTest(String topic, String kafka, ConfigurableApplicationContext context) {
+        this.topic = topic;
+        this.kafka = kafka;
+        this.context = context;
+    }
+
+    /** With the development profile, the shared backends, and a topic of its own. */
+    static IngestUnderTest start(Map<String, Object> overrides) {
+        return start(Backends.unique("fanout"), overrides);
+    }
+
+    static IngestUnderTest start(String topic, Map<String, Object> overrides) {
+        Map<String, Object> all = properties(topic);
+        all.putAll(overrides);
+        return new IngestUnderTest(
+                topic, (String) all.get("tidegate.kafka.bootstrap-servers"), IngestApplication.run(all));
+    }
+
+    static Map<String, Object> properties(String topic) {
+        Map<String, Object> all = new HashMap<>();
+        all.put("spring.profiles.active", "dev");
+        all.put("server.port", 0);
+        all.put("server.address", "127.0.0.1");
+        all.put("server.shutdown", "immediate");
+        all.put("tidegate.kafka.bootstrap-servers", Backends.shared().kafka());
+        all.put("tidegate.redis.url", Backends.shared().redis());
+        all.put("tidegate.fanout.topic", topic);
+        all.put("tidegate.fanout.partitions", 4);
+        return all;
+    }
+
+    int port() {
+        return context.getEnvironment().getRequiredProperty("local.server.port", Integer.class);
+    }
+
+    <T> T bean(Class<T> type) {
+        return context.getBean(type);
+    }
+
+    /** An answer. */
+    record Answer(int status, HttpResponse<byte[]> http) {
+        String text() {
+            return new String(http.body(), StandardCharsets.UTF_8);
+        }
+
+        JsonNode json() {
+            return JSON.readTree(http.body());
+        }
+
+        String json(String member) {
+            return json().path(member).asString();
+        }
+
+        String header(String name) {
+            return http.headers().firstValue(name).orElse(null);
+        }
+    }
+
+    Answer post(String path, String contentType, byte[] body, String... headers) {
+        return postLater(path, contentType, body, headers).join();
+    }
+
+    CompletableFuture<Answer> postLater(String path, String contentType, byte[] body, String... headers) {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + path))
+                .timeout(Duration.ofSeconds(60))
+                .POST(HttpRequest.BodyPublishers.ofByteArray(body));
+        if (contentType != null) {
+            request.header("Content-Type", contentType);
+        }
+        if (headers.length > 0) {
+            request.headers(headers);
+        }
+        return HTTP.sendAsync(request.build(), HttpResponse.BodyHandlers.ofByteArray())
+                .thenApply(r -> new Answer(r.statusCode(), r));
+    }
+
+    Answer json(String path, String json, String... headers) {
+        return post(path, "application/json", json.getBytes(StandardCharsets.UTF_8), headers);
+    }
+
+    /** Publishes to a channel whose name needs no encoding. */
+    Answer publish(String channel, String json, String... headers) {
+        return json("/v1/channels/" + channel + "/events", json, headers);
+    }
+
+    Answer get(String path) {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + path))
+                .build();
+        return HTTP.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray())
+                .thenApply(r -> new Answer(r.statusCode(), r))
+                .join();
+    }
+
+    /** Everything in the topic now, partition by partition, as a reader of committed records sees it. */
+    List<ConsumerRecord<byte[], byte[]>> records() {
+        Properties config = new Properties();
+        config.put("bootstrap.servers", kafka);
+        config.put("isolation.level", "read_committed");
+        config.put("auto.offset.reset", "earliest");
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            List<TopicPartition> partitions = consumer.partitionsFor(topic).stream()
+                    .map(p -> new TopicPartition(topic, p.partition()))
+                    .toList();
+            consumer.assign(partitions);
+            consumer.seekToBeginning(partitions);
+            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+            List<ConsumerRecord<byte[], byte[]>> all = new ArrayList<>();
+            while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+                consumer.poll(Duration.ofMillis(100)).forEach(all::add);
+            }
+            all.sort((a, b) -> a.partition() != b.partition()
+                    ? Integer.compare(a.partition(), b.partition())
+                    : Long.compare(a.offset(), b.offset()));
+            return all;
+        }
+    }
+
+    static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+        Header header = record.headers().lastHeader(name);
+        return header == null ? null : new String(header.value(), StandardCharsets.UTF_8);
+    }
+
+    static String text(byte[] bytes) {
+        return new String(bytes, StandardCharsets.UTF_8);
+    }
+
+    static Admin admin(String kafka) {
+        return Admin.create(Map.of("bootstrap.servers", kafka));
+    }
+
+    @Override
+    public void close() {
+        context.close();
+    }
+}
