@@ -5,8 +5,8 @@ import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.config.GatewaySettings;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.observation.ObservationPredicate;
-import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +29,9 @@ import org.springframework.web.server.WebHandler;
 public class EdgeConfiguration {
     static final String WS_PATH = "/v1/ws";
     static final String SSE_PATH = "/v1/sse";
+
+    /** Bytes read from a socket at once: a handshake, or many client frames; a large publish takes a few reads. */
+    private static final int READ_BUFFER = 4096;
 
     @Bean
     EventLoops eventLoops(GatewaySettings settings) {
@@ -53,8 +56,10 @@ public class EdgeConfiguration {
         return server -> server.option(ChannelOption.SO_BACKLOG, socket.backlog())
                 .childOption(ChannelOption.TCP_NODELAY, true)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, marks)
-                // One for all: the default makes an allocator for every connection.
-                .childOption(ChannelOption.RECVBUF_ALLOCATOR, new AdaptiveRecvByteBufAllocator())
+                // Of a fixed size, and one for all: the default keeps an allocator and its statistics for every
+                // connection.
+                // A buffer lives only while bytes that have arrived are read into it.
+                .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(READ_BUFFER))
                 .idleTimeout(socket.httpIdle());
     }
 
