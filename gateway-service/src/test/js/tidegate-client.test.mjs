@@ -358,6 +358,30 @@ test('identifies itself first where it has a token, and keeps it out of what it 
   assert.equal(shown.join().includes('secret'), false);
 });
 
+test('where a token is needed and none given, the channel says so', () => {
+  const t = given();
+  t.client.subscribe('news');
+  t.client.connect();
+  t.socket().says(CONNECTED, { op: 'error', id: 1, code: 'unauthenticated', message: 'a connect frame is expected first' });
+  assert.equal(t.client.channels[0].failure.code, 'unauthenticated');
+  t.socket().drops(4101, 'no connect frame in time');
+  assert.equal(t.client.state, 'stopped');
+});
+
+test('a personal channel that the gateway joins by itself is there, and resumed like any other', () => {
+  const t = given();
+  const joined = { op: 'subscribed', channel: 'user:ada', cursor: 'e.7.10', recovery: 'none' };
+  t.client.connect();
+  t.socket().says(CONNECTED, joined, event(12, 10, { channel: 'user:ada' }));
+  assert.deepEqual(t.seen.events, ['i12']);
+  assert.deepEqual(returns(t), { op: 'subscribe', id: 1, channel: 'user:ada', after: 'e.7.12' });
+  t.socket().says({ ...joined, cursor: 'e.7.20' }, event(21, 20, { channel: 'user:ada' }));
+  t.socket().says({ op: 'subscribed', id: 1, channel: 'user:ada', cursor: 'e.7.21', recovery: 'complete', replayed: 2 });
+  t.socket().says(event(15, 12, { channel: 'user:ada', replay: true }), event(21, 15, { channel: 'user:ada', replay: true }));
+  assert.deepEqual(t.seen.events, ['i12', 'i15', 'i21']);
+  assert.deepEqual(t.seen.holes, []);
+});
+
 test('a silent connection is asked once, then given up', () => {
   const t = live();
   t.clock.pass(25_000);

@@ -479,8 +479,8 @@ export class TidegateClient {
   }
 
   #subscribed(frame) {
-    const c = this.#channels.get(frame.channel);
-    if (!c || frame.id !== c.requestId) {
+    const c = this.#channels.get(frame.channel) ?? (frame.id === undefined ? this.#joined(frame.channel) : undefined);
+    if (!c || (frame.id ?? null) !== c.requestId) {
       return; // of a subscription that is over
     }
     c.requestId = null;
@@ -494,14 +494,22 @@ export class TidegateClient {
     this.#stateOf(c, nothingFollows ? 'live' : frame.recovery === 'pending' ? 'pending' : 'replaying');
   }
 
+  /** A personal channel, which the gateway joins by itself. */
+  #joined(name) {
+    const channel = new Channel(name);
+    this.#channels.set(name, channel);
+    return channel;
+  }
+
   #event(event) {
-    const c = this.#channels.get(event.channel);
+    const stream = this.#options.transport === 'eventsource';
+    const c = this.#channels.get(event.channel) ?? (stream ? this.#joined(event.channel) : undefined);
     if (!c || c.requestId !== null || c.state === 'failed') {
       return; // late news of a subscription that is over
     }
     if (event.cursor !== undefined && !c.continues(event.cursor, event.prev)) {
       // A stream's token covers a partition by its smallest position, so resuming from it repeats events of other channels.
-      const repeated = this.#options.transport === 'eventsource' && c.covers(event.cursor);
+      const repeated = stream && c.covers(event.cursor);
       if (repeated || c.seen.has(event.id)) {
         this.#duplicate(c, event);
       } else {
@@ -588,8 +596,9 @@ export class TidegateClient {
     if (this.#answer(id, (r) => r.reject(error))) {
       return;
     }
-    const c = this.#channels.get(channel);
-    if (c && (id === undefined || id === c.requestId)) {
+    const asked = this.channels.find((x) => x.requestId !== null && x.requestId === id);
+    const c = asked ?? this.#channels.get(channel);
+    if (asked || (c && id === undefined)) {
       this.#failed(c, error);
     }
     this.#emit('error', { error, channel: c ?? null });
