@@ -141,7 +141,11 @@ final class ScriptedGateway implements AutoCloseable {
             if (request.method().equals(HttpMethod.POST)) {
                 String channel = uri.path().split("/", -1)[3];
                 Event event = append(channel, request.content().toString(StandardCharsets.UTF_8));
-                answer(ctx, HttpResponseStatus.CREATED, "{\"id\":\"Epoch123.0." + event.offset + "\"}");
+                String cursor = "\"Epoch123.0." + event.offset + "\"";
+                answer(
+                        ctx,
+                        HttpResponseStatus.CREATED,
+                        "{\"id\":" + cursor + ",\"cursor\":" + cursor + ",\"status\":\"stored\"}");
             } else if (refusal != null) {
                 refusals.incrementAndGet();
                 answer(ctx, refusal, "{}");
@@ -204,7 +208,9 @@ final class ScriptedGateway implements AutoCloseable {
 
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, WebSocketFrame frame) {
-            if (frame instanceof TextWebSocketFrame text) {
+            if (frame instanceof CloseWebSocketFrame) {
+                ctx.writeAndFlush(new CloseWebSocketFrame()).addListener(f -> ctx.close());
+            } else if (frame instanceof TextWebSocketFrame text) {
                 String channel = text.text().replaceAll(".*\"channel\":\"([^\"]+)\".*", "$1");
                 String after = text.text().contains("\"after\"")
                         ? text.text().replaceAll(".*\"after\":\"([^\"]+)\".*", "$1")
