@@ -117,6 +117,11 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
                 } catch (KafkaException | TimeoutException e) {
                     LOG.warn("The fan-out topic cannot be read, trying again: {}", e.toString());
                     pause();
+                } catch (RuntimeException | OutOfMemoryError e) {
+                    // Ending the thread here would leave a gateway that looks well and delivers nothing, and direct
+                    // memory, for one, can be had again once slow connections have been served.
+                    LOG.error("The tailer failed, trying again after what has been dispatched", e);
+                    pause();
                 }
             }
         } catch (InterruptedException e) {
@@ -140,14 +145,15 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
             consumer = c;
             c.assign(partitions);
             if (same) {
-                partitions.forEach(tp -> c.seek(tp, current().position(tp.partition()) + 1));
+                // Not its position, which is that of a batch that may have failed half way.
+                partitions.forEach(tp -> c.seek(tp, current().dispatched(tp.partition()) + 1));
             } else {
                 startOn(c, topic, partitions, recreated);
             }
             topicId = topic.topicId();
             lastAnswer = System.nanoTime();
             state = State.TAILING;
-            loop(admin, c, partitions);
+            loop(admin, c);
         } finally {
             consumer = null;
         }
@@ -175,13 +181,12 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         dispatcher.moveTo(new Tail(epoch, start, dispatcher.loops()));
     }
 
-    private void loop(Admin admin, KafkaConsumer<byte[], byte[]> c, List<TopicPartition> partitions)
-            throws InterruptedException {
+    private void loop(Admin admin, KafkaConsumer<byte[], byte[]> c) throws InterruptedException {
         TopicCheck check = new TopicCheck(admin);
         while (running) {
             try {
                 ConsumerRecords<byte[], byte[]> records = c.poll(POLL);
-                dispatch(c, records, records.isEmpty() ? partitions : List.copyOf(records.partitions()));
+                dispatch(records);
             } catch (OffsetOutOfRangeException e) {
                 overtaken(c, e);
             }
@@ -192,18 +197,17 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         }
     }
 
-    private void dispatch(
-            KafkaConsumer<byte[], byte[]> c, ConsumerRecords<byte[], byte[]> records, List<TopicPartition> partitions)
-            throws InterruptedException {
+    private void dispatch(ConsumerRecords<byte[], byte[]> records) throws InterruptedException {
         Tail tail = current();
         dispatcher.begin();
-        for (TopicPartition tp : partitions) {
-            // Not the last record's offset: transaction markers occupy offsets too.
-            long end = c.position(tp) - 1;
-            if (end != tail.position(tp.partition())) {
+        // Where this poll has brought each partition, which may be beyond its last record: transaction markers occupy
+        // offsets too.
+        records.nextOffsets().forEach((tp, next) -> {
+            long end = next.offset() - 1;
+            if (end != tail.dispatched(tp.partition())) {
                 dispatcher.moved(tp.partition(), end);
             }
-        }
+        });
         dispatcher.lookUp();
         for (ConsumerRecord<byte[], byte[]> record : records) {
             dispatcher.record(record);

@@ -111,8 +111,11 @@ public final class FanoutDispatcher {
         t.markDispatched(partition, position);
     }
 
-    /** Starts a batch. */
+    /** Starts a batch; one that was begun and not ended is forgotten. */
     public void begin() {
+        if (touchedCount > 0) {
+            unstage(true); // of a batch that was given up
+        }
         movedCount = 0;
     }
 
@@ -146,26 +149,49 @@ public final class FanoutDispatcher {
         stage(interest, record);
     }
 
-    /** Encodes what is wanted, hands each loop its batch, and makes the batch's end the dispatched position. */
+    /**
+     * Encodes what is wanted, hands each loop its batch, and makes the batch's end the dispatched position. Where that
+     * fails, nothing has been handed over or noted: the records after {@link Tail#dispatched} are to be given once more.
+     */
     public void end(int recordsRead) throws InterruptedException {
         Tail t = current();
         metrics.recordsRead.add(recordsRead);
         if (touchedCount > 0) {
             metrics.recordsWanted.add(stagedCount);
+            boolean whole = false;
             try {
                 for (int i = 0; i < touchedCount; i++) {
                     encode(t, touched[i]);
                 }
+                whole = true;
             } finally {
-                Arrays.fill(touched, 0, touchedCount, null);
-                Arrays.fill(staged, 0, stagedCount, null);
-                touchedCount = 0;
-                stagedCount = 0;
+                unstage(!whole);
             }
             hand(t);
         }
         for (int i = 0; i < movedCount; i++) {
             t.markDispatched(movedPartitions[i], movedTo[i]);
+        }
+    }
+
+    /** Forgets the staged records; with {@code undo} also what has been made of them. */
+    private void unstage(boolean undo) {
+        for (int i = 0; i < touchedCount; i++) {
+            Interest interest = touched[i];
+            interest.stagedHead = -1;
+            interest.stagedTail = -1;
+            if (undo) {
+                interest.lastOffset = interest.lastOffsetBefore;
+            }
+        }
+        Arrays.fill(touched, 0, touchedCount, null);
+        Arrays.fill(staged, 0, stagedCount, null);
+        touchedCount = 0;
+        stagedCount = 0;
+        if (undo) {
+            for (LoopBatch.Builder b : builders) {
+                b.discard();
+            }
         }
     }
 
@@ -183,6 +209,7 @@ public final class FanoutDispatcher {
             }
             touched[touchedCount++] = interest;
             interest.stagedHead = i;
+            interest.lastOffsetBefore = interest.lastOffset;
         } else {
             next[interest.stagedTail] = i;
         }
@@ -192,8 +219,6 @@ public final class FanoutDispatcher {
     /** All records of one channel: encoded once, then laid into the batch of each loop that wants the channel. */
     private void encode(Tail t, Interest interest) {
         int head = interest.stagedHead;
-        interest.stagedHead = -1;
-        interest.stagedTail = -1;
         long wsLoops = interest.wsLoops;
         long sseLoops = interest.sseLoops;
         ws.clear();
@@ -241,12 +266,23 @@ public final class FanoutDispatcher {
             undeliverable(record, fault);
             return false;
         }
-        interest.lastOffset = offset;
-        EventFrames.encode(json.clear(), t.epoch(), record.partition(), offset, prev, view, false);
-        WireFormats.webSocketText(ws, json);
-        if (forSse) {
-            WireFormats.sseBlock(sse, view.type(), json);
+        int wsSize = ws.size();
+        int sseSize = sse.size();
+        try {
+            EventFrames.encode(json.clear(), t.epoch(), record.partition(), offset, prev, view, false);
+            WireFormats.webSocketText(ws, json);
+            if (forSse) {
+                WireFormats.sseBlock(sse, view.type(), json);
+            }
+        } catch (RuntimeException e) {
+            // A record that passed its check encodes. If one should not, it must not hold up all others for ever.
+            LOG.error("Record at partition {} offset {} could not be encoded", record.partition(), offset, e);
+            metrics.faults.increment();
+            ws.truncate(wsSize);
+            sse.truncate(sseSize);
+            return false;
         }
+        interest.lastOffset = offset;
         return true;
     }
 
@@ -289,12 +325,18 @@ public final class FanoutDispatcher {
     private void hand(Tail t) throws InterruptedException {
         int[] partitions = Arrays.copyOf(movedPartitions, movedCount);
         long[] ends = Arrays.copyOf(movedTo, movedCount);
-        for (int i = 0; i < builders.length; i++) {
-            LoopBatch.Builder b = builders[i];
-            if (!b.isEmpty()) {
-                LoopBatch batch = new LoopBatch(b, t, partitions, ends);
-                b.reset();
-                shards.get(i).offer(batch);
+        try {
+            for (int i = 0; i < builders.length; i++) {
+                LoopBatch.Builder b = builders[i];
+                if (!b.isEmpty()) {
+                    LoopBatch batch = new LoopBatch(b, t, partitions, ends);
+                    b.reset();
+                    shards.get(i).offer(batch);
+                }
+            }
+        } finally {
+            for (LoopBatch.Builder b : builders) {
+                b.discard(); // of loops that it did not come to, because the tailer is being stopped
             }
         }
     }

@@ -38,6 +38,7 @@ public final class Interest {
 
     // Of the tailer thread alone:
     long lastOffset = UNKNOWN;
+    long lastOffsetBefore = UNKNOWN; // before the batch that is staged
     int stagedHead = -1;
     int stagedTail = -1;
 
@@ -93,7 +94,7 @@ public final class Interest {
     /** On the tailer: the {@code prev} of a record, or {@link #UNKNOWN} if the record needs no delivery. */
     long prevOf(long offset) {
         if (lastOffset != UNKNOWN) {
-            return lastOffset;
+            return offset > lastOffset ? lastOffset : UNKNOWN; // has been dispatched, and is read once more
         }
         long b = base;
         if (b == UNKNOWN) {

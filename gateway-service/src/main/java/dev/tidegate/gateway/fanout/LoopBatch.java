@@ -238,6 +238,17 @@ public final class LoopBatch {
             sseEnd[events++] = sseIndex;
         }
 
+        /** Gives back what was built and not handed over. */
+        void discard() {
+            ws.release();
+            ByteBuf s = sse;
+            if (s != null) {
+                s.release();
+            }
+            reset();
+        }
+
+        /** Starts over; the buffers belong to somebody else now. */
         void reset() {
             Arrays.fill(interest, 0, segments, null);
             segments = 0;

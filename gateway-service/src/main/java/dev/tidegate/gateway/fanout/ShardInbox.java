@@ -13,7 +13,7 @@ public interface ShardInbox {
      * are waiting: that is how an overloaded loop slows the tailer down, so that the next poll brings more records for
      * one write.
      *
-     * @throws InterruptedException if the tailer is being stopped
+     * @throws InterruptedException if the tailer is being stopped; the batch has been released then
      */
     void offer(LoopBatch batch) throws InterruptedException;
 

@@ -111,7 +111,9 @@ public final class Tail {
 
     /** On the tailer: a batch of this partition, ending at this offset, is about to be looked up. */
     void advance(int partition, long end) {
-        positions.setRelease(partition, end);
+        if (end > positions.getPlain(partition)) { // a batch that failed is read once more: subscribers may rely on it
+            positions.setRelease(partition, end);
+        }
     }
 
     /** On the tailer: after {@link #advance} for every partition of the batch, before the first look-up. */
@@ -121,7 +123,9 @@ public final class Tail {
 
     /** On the tailer: everything up to this offset lies in the loops' queues. */
     void markDispatched(int partition, long end) {
-        dispatched.setRelease(partition, end);
+        if (end > dispatched.getPlain(partition)) {
+            dispatched.setRelease(partition, end);
+        }
     }
 
     /** On the tailer: who wants this channel; allocates nothing. */

@@ -116,7 +116,12 @@ public final class LoopShard implements ShardInbox {
 
     @Override
     public void offer(LoopBatch batch) throws InterruptedException {
-        room.acquire();
+        try {
+            room.acquire();
+        } catch (InterruptedException e) {
+            batch.release();
+            throw e;
+        }
         try {
             loop.execute(() -> {
                 try {

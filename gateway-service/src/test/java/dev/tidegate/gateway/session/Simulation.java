@@ -8,6 +8,9 @@ import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.protocol.Gap;
+import io.netty.buffer.AbstractByteBufAllocator;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Ticker;
@@ -35,6 +38,7 @@ final class Simulation {
     private final List<String> trace;
     private final MockTicker clock = Ticker.newMockTicker();
     private final UnpooledByteBufAllocator allocator;
+    private final Exhaustible batches;
     private final GatewayMetrics metrics = new GatewayMetrics();
     private final List<SimLoop> loops = new ArrayList<>();
     private final List<LoopShard> shards = new ArrayList<>();
@@ -62,6 +66,7 @@ final class Simulation {
         this.random = new Random(seed);
         this.trace = trace;
         this.allocator = new UnpooledByteBufAllocator(true, !leakDetection);
+        this.batches = new Exhaustible(allocator);
         this.partitions = 1 + random.nextInt(3);
         for (int i = 0, n = 2 + random.nextInt(5); i < n; i++) {
             channels.add("c" + i);
@@ -94,9 +99,37 @@ final class Simulation {
             inboxes.add(new Inbox(shard, loop, i == n - 1));
             loop.run(shard::start);
         }
-        dispatcher = new FanoutDispatcher(inboxes, allocator, SimLog.MAX_PAYLOAD, metrics);
+        dispatcher = new FanoutDispatcher(inboxes, batches, SimLog.MAX_PAYLOAD, metrics);
         for (int i = 0, c = 3 + random.nextInt(6); i < c; i++) {
             clients.add(new SimClient(this, random, i, random.nextInt(3) == 0));
+        }
+    }
+
+    /** The dispatcher's allocator, which has nothing left when it is told so. */
+    private static final class Exhaustible extends AbstractByteBufAllocator {
+        private final ByteBufAllocator inner;
+        boolean exhausted;
+
+        Exhaustible(ByteBufAllocator inner) {
+            this.inner = inner;
+        }
+
+        @Override
+        protected ByteBuf newHeapBuffer(int initialCapacity, int maxCapacity) {
+            return inner.heapBuffer(initialCapacity, maxCapacity);
+        }
+
+        @Override
+        protected ByteBuf newDirectBuffer(int initialCapacity, int maxCapacity) {
+            if (exhausted) {
+                throw new OutOfMemoryError("for a test");
+            }
+            return inner.directBuffer(initialCapacity, maxCapacity);
+        }
+
+        @Override
+        public boolean isDirectBufferPooled() {
+            return inner.isDirectBufferPooled();
         }
     }
 
@@ -247,16 +280,37 @@ final class Simulation {
             dispatcher.moved(p, end);
             interleave();
         }
+        int fault = calm ? -1 : random.nextInt(60);
         dispatcher.lookUp();
         interleave();
         for (ConsumerRecord<byte[], byte[]> record : batch) {
+            if (fault == 0 && random.nextInt(3) == 0) {
+                trace("tailer: breaks off");
+                readAgain();
+                return;
+            }
             dispatcher.record(record);
             if (random.nextInt(4) == 0) {
                 interleave();
             }
         }
         trace("tailer: ends the batch");
-        dispatcher.end(batch.size());
+        batches.exhausted = fault == 1;
+        try {
+            dispatcher.end(batch.size());
+        } catch (OutOfMemoryError e) {
+            trace("tailer: has no memory");
+            readAgain();
+        } finally {
+            batches.exhausted = false;
+        }
+    }
+
+    /** As the tailer does after a fault: on from what has been dispatched. */
+    private void readAgain() {
+        for (int p = 0; p < partitions; p++) {
+            next[p] = dispatcher.tail().dispatched(p) + 1;
+        }
     }
 
     private void move() throws InterruptedException {
@@ -372,7 +426,7 @@ final class Simulation {
 
     /** The offset of the last record that the tailer has passed or is about to look up. */
     long tailPosition(int partition) {
-        return next[partition] - 1;
+        return dispatcher.tail().position(partition);
     }
 
     @SuppressWarnings("AnnotateFormatMethod") // the annotation would cost a dependency
