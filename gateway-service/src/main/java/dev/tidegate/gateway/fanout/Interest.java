@@ -94,7 +94,7 @@ public final class Interest {
     /** On the tailer: the {@code prev} of a record, or {@link #UNKNOWN} if the record needs no delivery. */
     long prevOf(long offset) {
         if (lastOffset != UNKNOWN) {
-            return offset > lastOffset ? lastOffset : UNKNOWN; // has been dispatched, and is read once more
+            return lastOffset;
         }
         long b = base;
         if (b == UNKNOWN) {
