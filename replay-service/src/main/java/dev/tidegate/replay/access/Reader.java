@@ -1,0 +1,19 @@
+package dev.tidegate.replay.access;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Who reads.
+ *
+ * @param subject the authenticated subject, or null for somebody without a token
+ * @param expiresAtMillis when the token ends, milliseconds since the epoch
+ * @param subscribe channel patterns (exact, or a prefix ending in {@code *}); null = every channel that is not personal
+ */
+public record Reader(
+        @Nullable String subject,
+        long expiresAtMillis,
+        @Nullable List<String> subscribe) {
+    /** Somebody without a token. */
+    public static final Reader ANONYMOUS = new Reader(null, Long.MAX_VALUE, null);
+}

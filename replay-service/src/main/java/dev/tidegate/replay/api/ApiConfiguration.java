@@ -1,0 +1,69 @@
+package dev.tidegate.replay.api;
+
+import dev.tidegate.replay.access.Authenticator;
+import dev.tidegate.replay.access.ReadPolicy;
+import dev.tidegate.replay.config.ReplaySettings;
+import dev.tidegate.replay.kafka.Tail;
+import dev.tidegate.replay.kafka.TopicWatch;
+import dev.tidegate.replay.metrics.MeterNames;
+import dev.tidegate.replay.metrics.ReplayMetrics;
+import dev.tidegate.replay.tiers.Answers;
+import java.util.Map;
+import org.springframework.boot.reactor.netty.NettyServerCustomizer;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.web.reactive.HandlerMapping;
+import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
+
+/** The beans of this package. */
+@Configuration(proxyBeanMethods = false)
+public class ApiConfiguration {
+    /** Longest request line: a channel of 255 bytes, each percent-encoded, and a query. */
+    private static final int MAX_REQUEST_LINE = 4 << 10;
+
+    /** A token of 8 KiB and what a browser sends. */
+    private static final int MAX_HEADERS = 16 << 10;
+
+    @Bean
+    ProblemHandler problemHandler() {
+        return new ProblemHandler();
+    }
+
+    @Bean
+    HandlerMapping replayCalls(
+            Authenticator authenticator,
+            ReadPolicy policy,
+            Answers answers,
+            Tail tail,
+            TopicWatch watch,
+            ReplaySettings settings,
+            ReplayMetrics metrics,
+            MeterNames meters) {
+        ReplaySettings.Admission bounds = settings.admission();
+        Admission calls = new Admission(
+                "calls", bounds.calls(), bounds.callQueue(), bounds.queueWait(), metrics.refused("replay"));
+        Admission reads = new Admission(
+                "reads", bounds.reads(), bounds.readQueue(), bounds.queueWait(), metrics.refused("history"));
+        gauges(meters, "replay", calls);
+        gauges(meters, "history", reads);
+        return new SimpleUrlHandlerMapping(
+                Map.of(
+                        ReplayHandler.PATH,
+                        new ReplayHandler(authenticator, answers, calls, settings),
+                        ChannelPath.PATTERN,
+                        new HistoryHandler(authenticator, policy, answers, tail, watch, reads, settings)),
+                Ordered.HIGHEST_PRECEDENCE);
+    }
+
+    private static void gauges(MeterNames meters, String call, Admission admission) {
+        meters.callGauge("calls.active", "Calls being answered", call, admission, Admission::inside);
+        meters.callGauge("calls.waiting", "Calls waiting for their turn", call, admission, Admission::waiting);
+    }
+
+    @Bean
+    NettyServerCustomizer boundedRequests() {
+        return server -> server.httpRequestDecoder(
+                spec -> spec.maxInitialLineLength(MAX_REQUEST_LINE).maxHeaderSize(MAX_HEADERS));
+    }
+}
