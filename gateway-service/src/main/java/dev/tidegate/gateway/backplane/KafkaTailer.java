@@ -337,8 +337,10 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         if (c != null) {
             c.wakeup();
         }
-        thread.interrupt();
         try {
+            // Not interrupted at once: a consumer that is interrupted while it closes complains with a stack trace.
+            thread.join(2_000);
+            thread.interrupt();
             thread.join(5_000);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
