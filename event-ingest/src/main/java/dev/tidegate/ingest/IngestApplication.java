@@ -10,6 +10,7 @@ import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.context.event.ApplicationEnvironmentPreparedEvent;
+import org.springframework.boot.context.properties.bind.BindException;
 import org.springframework.boot.web.server.PortInUseException;
 import org.springframework.context.ApplicationListener;
 import org.springframework.context.ConfigurableApplicationContext;
@@ -80,19 +81,24 @@ public final class IngestApplication {
         }
     }
 
-    /** One line for the person who started it. */
-    private static String reason(Throwable e) {
-        String last = null;
+    /** One line for the person who started it: the most specific that any of the causes says. */
+    static String reason(Throwable e) {
+        String last = e.getClass().getSimpleName();
+        String setting = null;
         for (@Nullable Throwable t = e; t != null; t = t.getCause()) {
             if (t instanceof PortInUseException p) {
                 return "server.port: " + p.getPort()
                         + " is taken (expected: a free port; TIDEGATE_INGEST_PORT sets it)";
+            }
+            if (t instanceof BindException b && b.getProperty() != null) {
+                setting = b.getProperty().getName() + ": " + b.getProperty().getValue() + " (expected: "
+                        + b.getTarget().getType() + ")";
             }
             String message = t.getMessage();
             if (message != null && !message.isBlank()) {
                 last = message.lines().findFirst().orElse(message);
             }
         }
-        return last == null ? e.getClass().getSimpleName() : last;
+        return setting == null || last.contains("(expected: ") ? last : setting;
     }
 }
