@@ -66,6 +66,35 @@ class AdmissionTest {
         }
     }
 
+    @Test
+    void aConnectionThatNeverAsksIsClosedAndOneThatWasTakenOverIsNot() throws Exception {
+        // given
+        try (EdgeUnderTest edge = EdgeUnderTest.start(Map.of("tidegate.gateway.socket.http-idle", "300ms"));
+                RawHttp socket = new RawHttp(edge.port())) {
+            assertThat(socket.send(WebSocketHandshakeTest.upgrade("/v1/ws"))
+                            .head()
+                            .status())
+                    .isEqualTo(101);
+            EdgeUnderTest.Opened opened = edge.nextOpened();
+
+            // when, then: one says nothing, one stops in the middle of a head, one has had its answer
+            try (RawHttp silent = new RawHttp(edge.port())) {
+                assertThat(silent.read()).isEqualTo(-1);
+            }
+            try (RawHttp stuck = new RawHttp(edge.port())) {
+                assertThat(stuck.send("GET /v1/ws HTTP/1.1\r\nHost: g").read()).isEqualTo(-1);
+            }
+            try (RawHttp idle = new RawHttp(edge.port())) {
+                RawHttp.Head answer =
+                        idle.send("GET /v1/ws HTTP/1.1\r\nHost: g\r\n\r\n").head();
+                assertThat(answer.status()).isEqualTo(426);
+                idle.body(answer);
+                assertThat(idle.read()).isEqualTo(-1);
+            }
+            assertThat(opened.channel().isActive()).isTrue();
+        }
+    }
+
     private static void assertNotNow(RawHttp client, String why) throws Exception {
         RawHttp.Head head =
                 client.send(WebSocketHandshakeTest.upgrade("/v1/ws")).head();
