@@ -463,12 +463,12 @@ public final class ReplayMerge {
     }
 
     private void waitAndRetry(long now, String why) {
+        lastFailure = why;
         begin(Recovery.PENDING, -1);
         state = State.WAITING;
         stateSince = now;
         long backOff = limits.retryNanos() << Math.min(attempts++, 4);
         retryAt = now + backOff / 2 + connection.random.nextLong(backOff / 2 + 1);
-        lastFailure = why;
     }
 
     private String lastFailure = "";

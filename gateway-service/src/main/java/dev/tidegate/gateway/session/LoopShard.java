@@ -68,6 +68,8 @@ public final class LoopShard implements ShardInbox {
     /** Of the loop: session ids, jitter, heartbeat slots. */
     final RandomGenerator random;
 
+    final PendingLog pendingLog = new PendingLog();
+
     private final DirectSends sends = new DirectSends(this);
     private final boolean useRing;
     private final Sweep sweep;

@@ -491,6 +491,10 @@ final class Session {
     void sendSubscribed(Subscription sub, Cursor cursor, Recovery recovery, long replayed) {
         if (recovery == Recovery.PENDING) {
             shard.shared.metrics().pending.increment();
+            ReplayMerge merge = sub.merge;
+            shard.pendingLog.note(
+                    merge == null ? "" : merge.lastFailure(),
+                    shard.loop.ticker().nanoTime());
         }
         ServerFrames.subscribed(
                 shard.json.clear(), sub.requestId, sub.channel.name.value(), cursor, recovery, replayed);
