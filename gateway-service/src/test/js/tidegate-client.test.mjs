@@ -155,10 +155,22 @@ test('comes back after its position and counts what was replayed', () => {
   t.socket().says({ op: 'subscribed', id: 2, channel: 'news', cursor: 'e.7.20', recovery: 'complete', replayed: 2 });
   assert.equal(t.news.state, 'replaying');
   t.socket().says(event(14, 12, { replay: true }), event(19, 14, { replay: true }));
+  assert.equal(t.news.state, 'replaying');
+  t.socket().says({ op: 'position', channels: { news: 'e.7.20' } });
   assert.equal(t.news.state, 'live');
-  t.socket().says({ op: 'position', channels: { news: 'e.7.20' } }, event(21, 20));
+  t.socket().says(event(21, 20));
   assert.deepEqual(t.seen.events, ['i12', 'i14', 'i19', 'i21']);
   assert.equal(t.news.counts.replayed, 2);
+});
+
+test('a replay of unknown length is over with the event at which it ends', () => {
+  const t = live();
+  returns(t);
+  t.socket().says({ op: 'subscribed', id: 2, channel: 'news', cursor: 'e.7.20', recovery: 'complete' });
+  t.socket().says(event(14, 10, { replay: true }));
+  assert.equal(t.news.state, 'replaying');
+  t.socket().says(event(20, 14, { replay: true }));
+  assert.equal(t.news.state, 'live');
 });
 
 test('close codes: the range of the number carries the rule', () => {

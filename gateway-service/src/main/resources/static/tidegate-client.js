@@ -75,7 +75,8 @@ class Channel {
     this.state = 'off';
     this.failure = null;
     this.requestId = null;
-    this.replayLeft = null;
+    /** Where the replay under way ends: the `cursor` of `subscribed`. */
+    this.target = null;
     this.seen = new Set();
     this.holesInARow = 0;
     this.counts = { events: 0, replayed: 0, duplicates: 0, holes: 0, gaps: 0 };
@@ -418,7 +419,7 @@ export class TidegateClient {
   #ask(channel) {
     const id = this.#id();
     channel.requestId = id;
-    channel.replayLeft = null;
+    channel.target = null;
     this.#stateOf(channel, 'asked');
     const from = channel.position !== null ? { after: channel.position } : channel.last !== null ? { last: channel.last } : {};
     this.#send({ op: 'subscribe', id, channel: channel.name, ...from });
@@ -489,9 +490,10 @@ export class TidegateClient {
     if (!asked || (c.position === null && frame.replayed === 0)) {
       c.position = frame.cursor;
     }
-    c.replayLeft = frame.replayed ?? null;
-    const nothingFollows = frame.recovery === 'none' || (frame.recovery === 'complete' && frame.replayed === 0);
-    this.#stateOf(c, nothingFollows ? 'live' : frame.recovery === 'pending' ? 'pending' : 'replaying');
+    c.target = frame.cursor;
+    const nothingFollows = frame.recovery === 'complete' && frame.replayed === 0;
+    this.#stateOf(c, frame.recovery === 'pending' ? 'pending' : nothingFollows ? 'live' : 'replaying');
+    this.#arrived(c);
   }
 
   /** A personal channel, which the gateway joins by itself. */
@@ -534,10 +536,15 @@ export class TidegateClient {
       if (c.state === 'pending') {
         this.#stateOf(c, 'replaying');
       }
-      if (c.replayLeft !== null && --c.replayLeft <= 0) {
-        this.#stateOf(c, 'live');
-      }
+      this.#arrived(c);
     } else if (event.cursor !== undefined) {
+      this.#stateOf(c, 'live');
+    }
+  }
+
+  /** Live again, if the position has reached the point where the replay ends. */
+  #arrived(c) {
+    if (c.target !== null && c.covers(c.target)) {
       this.#stateOf(c, 'live');
     }
   }
@@ -568,7 +575,7 @@ export class TidegateClient {
       const c = this.#channels.get(name);
       if (c && c.requestId === null && parseCursor(cursor)) {
         c.position = cursor;
-        this.#stateOf(c, 'live');
+        this.#arrived(c);
         this.#emit('channel', { channel: c });
       }
     }
@@ -579,6 +586,7 @@ export class TidegateClient {
     if (c) {
       c.counts.gaps++;
       c.position = gap.cursor;
+      this.#arrived(c);
       this.#emit('gap', { gap, channel: c });
       this.#emit('channel', { channel: c });
     }
