@@ -216,6 +216,20 @@ test('a reconnect frame says when to come back', () => {
   assert.deepEqual(t.clock.pending, [1_234]);
 });
 
+test('woken while it waits it tries at once, and only once', () => {
+  const t = live();
+  t.client.wake();
+  assert.equal(FakeSocket.all.length, 1);
+  t.socket().drops();
+  t.client.wake();
+  t.client.wake();
+  t.clock.pass(60_000);
+  assert.equal(FakeSocket.all.length, 2);
+  t.client.unplug();
+  t.client.wake();
+  assert.equal(FakeSocket.all.length, 2);
+});
+
 test('the plug: closes the socket, hears nothing, stays away, keeps its place', () => {
   const t = live();
   const before = t.socket();

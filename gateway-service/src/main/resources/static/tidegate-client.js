@@ -205,6 +205,15 @@ export class TidegateClient {
     this.#become('unplugged');
   }
 
+  /** Tries again at once if it waits to reconnect: when something says that the way is free again. */
+  wake() {
+    if (this.#timer !== null && this.state === 'waiting') {
+      this.#options.clearTimeout(this.#timer);
+      this.#timer = null;
+      this.#open();
+    }
+  }
+
   /** Wants a channel: from its newest `last` events, after a cursor, or from now on. */
   subscribe(name, from = {}) {
     if (this.#channels.has(name)) {
@@ -364,7 +373,10 @@ export class TidegateClient {
     this.#hint = null;
     this.#attempt++;
     this.#become('waiting', reason ? `${code} ${reason}` : `${code}`, wait);
-    this.#timer = this.#options.setTimeout(() => this.#open(), wait);
+    this.#timer = this.#options.setTimeout(() => {
+      this.#timer = null;
+      this.#open();
+    }, wait);
   }
 
   /** Lets go of the connection and of all that waits for it. */

@@ -82,7 +82,9 @@ function say(text) {
 // ---- state of the connection
 
 let unpluggedAt = null;
-let cameBack = null; // { at, replayed }: sums up what a return brought
+let wasOpen = false;
+let gone = null; // { since, before }: when the connection ended, and how many events had been replayed by then
+let cameBack = null; // { away, before }: until what a return brought has been summed up
 
 const STATES = {
   idle: () => 'not connected',
@@ -96,6 +98,20 @@ const STATES = {
 client.on('state', (s) => {
   document.body.dataset.state = s.state;
   $('state').textContent = STATES[s.state](s);
+  if (s.state === 'open') {
+    publisher.wake(); // where we got through, it will
+    if (gone !== null) {
+      cameBack = { away: Date.now() - gone.since, before: gone.before };
+      gone = null;
+    }
+  } else if (wasOpen) {
+    gone = { since: Date.now(), before: replayed() };
+    cameBack = null;
+    if (s.state === 'waiting') {
+      mark(`cut: ${s.reason}`);
+    }
+  }
+  wasOpen = s.state === 'open';
   const out = s.state === 'unplugged' || s.state === 'stopped';
   $('plug').setAttribute('aria-pressed', String(out));
   $('plug').textContent = out ? 'Put the plug back' : 'Pull the plug';
@@ -104,11 +120,13 @@ client.on('state', (s) => {
   }
 });
 
+function replayed() {
+  return client.channels.reduce((n, c) => n + c.counts.replayed, 0);
+}
+
 $('plug').addEventListener('click', () => {
   if (client.state === 'unplugged' || client.state === 'stopped') {
-    const away = unpluggedAt === null ? 0 : Date.now() - unpluggedAt;
-    mark(`plug back in after ${span(away)}`);
-    cameBack = { away, before: client.channels.reduce((n, c) => n + c.counts.replayed, 0) };
+    mark(unpluggedAt === null ? 'plug back in' : `plug back in after ${span(Date.now() - unpluggedAt)}`);
     unpluggedAt = null;
     client.connect();
   } else {
@@ -132,12 +150,15 @@ function summariseReturn() {
   if (cameBack === null || client.state !== 'open' || client.channels.some((c) => c.state !== 'live')) {
     return;
   }
-  const replayed = client.channels.reduce((n, c) => n + c.counts.replayed, 0) - cameBack.before;
-  const whole = client.channels.every((c) => c.whole);
-  const text = `back after ${span(cameBack.away)}: ${plural(replayed, 'missed event')} replayed, ${whole ? 'nothing missing' : 'see the gaps'}`;
+  const { away, before } = cameBack;
   cameBack = null;
-  mark(text);
-  say(text);
+  // An event stream does not tell when its replay is over.
+  setTimeout(() => {
+    const whole = client.channels.every((c) => c.whole) ? 'nothing missing' : 'see the gaps';
+    const text = `back after ${span(away)}: ${plural(replayed() - before, 'missed event')} replayed, ${whole}`;
+    mark(text);
+    say(text);
+  }, client.transport === 'eventsource' ? 1_000 : 0);
 }
 
 function mark(text, kind = 'mark') {
@@ -330,6 +351,11 @@ function complain(text) {
 }
 
 async function publish({ channel, data, type }) {
+  if (publisher.state !== 'open') {
+    publisher.wake();
+    complain('The publishing connection is being restored; try again.');
+    return;
+  }
   try {
     const started = performance.now();
     const answer = await publisher.publish(channel, data, { type });
@@ -411,6 +437,11 @@ for (const button of document.querySelectorAll('[data-copy]')) {
 }
 
 // ---- start
+
+window.addEventListener('online', () => {
+  client.wake();
+  publisher.wake();
+});
 
 for (const name of FIRST_CHANNELS) {
   client.subscribe(name);
