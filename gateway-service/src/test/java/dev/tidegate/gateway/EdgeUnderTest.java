@@ -22,9 +22,13 @@ import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
+import org.springframework.core.env.Environment;
 
 /** A gateway with its real edge and a scripted core: it notes what the edge hands over. */
 public final class EdgeUnderTest implements AutoCloseable {
+    /** Property: whether the fake core's tail is at its end from the start (true). */
+    public static final String STARTS_CAUGHT_UP = "fake.starts-caught-up";
+
     /** What the edge handed over. */
     public record Opened(Channel channel, Handshake handshake) {}
 
@@ -97,8 +101,10 @@ public final class EdgeUnderTest implements AutoCloseable {
     @Import(ServiceConfiguration.class)
     static class WithFakeCore {
         @Bean
-        FakeCore fakeCore() {
-            return new FakeCore();
+        FakeCore fakeCore(Environment environment) {
+            FakeCore fake = new FakeCore();
+            fake.caughtUp = environment.getProperty(STARTS_CAUGHT_UP, Boolean.class, true);
+            return fake;
         }
 
         @Bean

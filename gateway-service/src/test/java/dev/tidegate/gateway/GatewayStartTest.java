@@ -45,18 +45,20 @@ class GatewayStartTest {
 
     @Test
     void becomesReadyWithTheTailAndSaysSoOnce(CapturedOutput output) throws Exception {
-        try (EdgeUnderTest edge = EdgeUnderTest.start(Map.of())) {
-            // given
-            edge.core().caughtUp = false;
-            assertThat(get(edge, "/actuator/health/liveness").statusCode()).isEqualTo(200);
-
-            // when, then: the fake core was ready at once, the real one takes its time
+        // given: a core whose tailer still reads
+        try (EdgeUnderTest edge = EdgeUnderTest.start(Map.of(EdgeUnderTest.STARTS_CAUGHT_UP, false))) {
             String line = "gateway-service ready on http://127.0.0.1:" + edge.port() + " (pid "
                     + ProcessHandle.current().pid() + ", transport ";
-            await().untilAsserted(() -> assertThat(output).contains(line));
+            assertThat(get(edge, "/actuator/health/liveness").statusCode()).isEqualTo(200);
             assertThat(get(edge, "/actuator/health/readiness").statusCode()).isEqualTo(503);
+            assertThat(output).doesNotContain(line);
+
+            // when
             edge.core().caughtUp = true;
+
+            // then
             assertThat(get(edge, "/actuator/health/readiness").statusCode()).isEqualTo(200);
+            await().untilAsserted(() -> assertThat(output).containsOnlyOnce(line));
         }
     }
 

@@ -306,7 +306,7 @@ class HttpReplaySourceTest {
     }
 
     @Test
-    void failsWhenNobodyListensAndRecoversWhenSomebodyDoes() throws Exception {
+    void failsWhenNobodyListens() throws Exception {
         // given
         URI gone;
         try (ScriptedServer server = new ScriptedServer((request, out) -> {})) {
