@@ -2,6 +2,7 @@ package dev.tidegate.ingest;
 
 import dev.tidegate.ingest.publish.FanoutTopic;
 import dev.tidegate.ingest.publish.StartFailure;
+import dev.tidegate.ingest.rehome.Rehomer;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -51,6 +52,7 @@ public final class IngestApplication {
                 .run(args);
         try {
             context.getBean(FanoutTopic.class).awaitReady();
+            context.getBeanProvider(Rehomer.class).ifAvailable(Rehomer::start);
             String port = context.getEnvironment().getProperty("local.server.port");
             log.info(
                     "event-ingest ready on http://127.0.0.1:{} (pid {})",

@@ -14,11 +14,14 @@ import dev.tidegate.ingest.config.KafkaSettings;
 import dev.tidegate.ingest.config.NamespaceSettings;
 import dev.tidegate.ingest.config.PublishSettings;
 import dev.tidegate.ingest.config.RedisSettings;
+import dev.tidegate.ingest.config.RehomeSettings;
 import dev.tidegate.ingest.publish.FanoutPublisher;
 import dev.tidegate.ingest.publish.FanoutTopic;
 import dev.tidegate.ingest.publish.KafkaHealth;
 import dev.tidegate.ingest.publish.ProducerConfiguration;
 import dev.tidegate.ingest.publish.PublishMetrics;
+import dev.tidegate.ingest.rehome.RehomeClients;
+import dev.tidegate.ingest.rehome.Rehomer;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Clock;
 import java.time.Duration;
@@ -26,6 +29,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -69,6 +73,7 @@ import org.springframework.kafka.core.MicrometerProducerListener;
     NamespaceSettings.class,
     PublishSettings.class,
     RedisSettings.class,
+    RehomeSettings.class,
 })
 @Import(ApiConfiguration.class)
 class IngestConfiguration {
@@ -164,5 +169,22 @@ class IngestConfiguration {
     @Bean
     KafkaHealth kafkaHealthIndicator(FanoutTopic topic) {
         return new KafkaHealth(topic);
+    }
+
+    @Bean(destroyMethod = "close")
+    @ConditionalOnProperty(name = "tidegate.rehome.enabled", matchIfMissing = true)
+    Rehomer rehomer(
+            KafkaSettings kafka,
+            FanoutSettings fanout,
+            RehomeSettings rehome,
+            FanoutTopic topic,
+            MeterRegistry meters) {
+        return new Rehomer(
+                RehomeClients.consumers(kafka, rehome),
+                RehomeClients.producers(kafka, fanout),
+                topic,
+                fanout.topic(),
+                rehome,
+                meters);
     }
 }

@@ -63,6 +63,7 @@ final class IngestUnderTest implements AutoCloseable {
         all.put("tidegate.redis.url", Backends.shared().redis());
         all.put("tidegate.fanout.topic", topic);
         all.put("tidegate.fanout.partitions", 4);
+        all.put("tidegate.rehome.group", "rehome-" + topic);
         return all;
     }
 

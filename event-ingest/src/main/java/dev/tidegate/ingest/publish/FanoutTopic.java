@@ -9,6 +9,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -56,6 +57,7 @@ public final class FanoutTopic implements AutoCloseable {
     private final Semaphore wake = new Semaphore(0);
     private final Object lock = new Object();
     private final AtomicLong epochChanges = new AtomicLong();
+    private final List<Runnable> whenRecreated = new CopyOnWriteArrayList<>();
     private CompletableFuture<TopicView> nextLook = new CompletableFuture<>(); // guarded by lock
     private volatile TopicView view;
     private volatile boolean closing;
@@ -98,6 +100,11 @@ public final class FanoutTopic implements AutoCloseable {
         return epochChanges.get();
     }
 
+    /** Calls this, on the thread of the watch, each time the topic turns out to be another one; must return soon. */
+    public void onRecreated(Runnable action) {
+        whenRecreated.add(action);
+    }
+
     /** Whether the topic has been seen since the start, and the service may so take events. */
     public boolean wasReady() {
         return ready.isDone() && !ready.isCompletedExceptionally();
@@ -136,15 +143,15 @@ public final class FanoutTopic implements AutoCloseable {
     }
 
     private void run() {
-        try {
-            try (Admin admin = firstContact()) {
-                ready.complete(view);
-                while (!closing) {
-                    wake.tryAcquire(watchInterval.toMillis(), TimeUnit.MILLISECONDS);
-                    wake.drainPermits();
-                    look(admin);
-                    Thread.sleep(PAUSE_MILLIS);
-                }
+        Progress progress = new Progress();
+        try (Admin admin = connected(progress)) {
+            firstContact(admin, progress);
+            ready.complete(view);
+            while (!closing) {
+                wake.tryAcquire(watchInterval.toMillis(), TimeUnit.MILLISECONDS);
+                wake.drainPermits();
+                look(admin);
+                Thread.sleep(PAUSE_MILLIS);
             }
         } catch (InterruptedException e) {
             ready.completeExceptionally(new StartFailure("stopped while waiting for Kafka at " + bootstrap));
@@ -156,41 +163,49 @@ public final class FanoutTopic implements AutoCloseable {
         }
     }
 
-    /** Tries until Kafka is there and the topic is as it must be; says what it waits for. */
-    private Admin firstContact() throws InterruptedException {
-        long start = System.nanoTime();
-        long nextLine = start + QUIET_AT_START.toNanos();
-        Admin admin = null;
+    /** Tries until there is a client: a bootstrap name that does not resolve yet is a reason to wait, too. */
+    private Admin connected(Progress progress) throws InterruptedException {
         while (true) {
-            String obstacle;
             try {
-                if (admin == null) {
-                    admin = connect.get();
-                }
+                return connect.get();
+            } catch (RuntimeException e) {
+                progress.waitFor(reason(e));
+                Thread.sleep(RETRY_AT_START);
+            }
+        }
+    }
+
+    /** Tries until Kafka is there and the topic is as it must be; says what it waits for. */
+    private void firstContact(Admin admin, Progress progress) throws InterruptedException {
+        while (true) {
+            try {
                 view = ensure(admin);
                 if (producerIsWarm.getAsBoolean()) {
-                    return admin;
+                    return;
                 }
-                obstacle = "the producer has no metadata yet";
+                progress.waitFor("the producer has no metadata yet");
             } catch (StartFailure e) {
-                if (admin != null) {
-                    admin.close(Duration.ZERO);
-                }
                 throw e;
             } catch (ExecutionException | TimeoutException | RuntimeException e) {
-                obstacle = reason(e);
-            }
-            long now = System.nanoTime();
-            if (now - nextLine >= 0) {
-                log.info(
-                        "Waiting for Kafka at {} ({} s): {}",
-                        bootstrap,
-                        TimeUnit.NANOSECONDS.toSeconds(now - start),
-                        obstacle);
-                nextLine = now + PROGRESS_EVERY.toNanos();
+                progress.waitFor(reason(e));
             }
             // Metadata is only a moment away; Kafka itself may be minutes.
             Thread.sleep(view.status() == Status.UP ? PAUSE_MILLIS : RETRY_AT_START.toMillis());
+        }
+    }
+
+    /** Says what a start waits for, every few seconds; by the thread of this class alone. */
+    private final class Progress {
+        private final long start = System.nanoTime();
+        private long nextLine = start + QUIET_AT_START.toNanos();
+
+        void waitFor(String obstacle) {
+            long now = System.nanoTime();
+            if (now - nextLine >= 0) {
+                long seconds = TimeUnit.NANOSECONDS.toSeconds(now - start);
+                log.info("Waiting for Kafka at {} ({} s): {}", bootstrap, seconds, obstacle);
+                nextLine = now + PROGRESS_EVERY.toNanos();
+            }
         }
     }
 
@@ -288,6 +303,7 @@ public final class FanoutTopic implements AutoCloseable {
     private void tell(TopicView before, TopicView now) {
         if (!Objects.equals(before.epoch(), now.epoch())) {
             epochChanges.incrementAndGet();
+            whenRecreated.forEach(Runnable::run);
             log.warn(
                     "Topic {} was recreated: epoch {} is now {}; cursors of the old one end in a gap",
                     settings.topic(),
