@@ -1,5 +1,6 @@
 package dev.tidegate.replay;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import dev.tidegate.replay.access.Authenticator;
 import dev.tidegate.replay.access.ReadPolicy;
 import dev.tidegate.replay.access.TokenVerifier;
@@ -22,6 +23,7 @@ import dev.tidegate.replay.recent.RecentLog;
 import dev.tidegate.replay.recent.RingMemory;
 import dev.tidegate.replay.tiers.Answers;
 import io.micrometer.core.instrument.MeterRegistry;
+import java.lang.management.ManagementFactory;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -110,17 +112,37 @@ class ReplayConfiguration {
             NamespaceSettings namespaces,
             ReplayMetrics metrics) {
         int maxPayload = Math.toIntExact(fanout.maxPayloadBytes().toBytes());
-        RingMemory ring;
-        try {
-            ring = RingMemory.of(settings.recent().bytes().toBytes(), RecentLog.maxRecordBytes(maxPayload));
-        } catch (IllegalArgumentException e) {
-            throw new InvalidSetting(
-                    "tidegate.replay.recent.bytes",
-                    settings.recent().bytes().toBytes() + " bytes",
-                    String.valueOf(e.getMessage()));
-        }
+        RingMemory ring = ring(settings.recent().bytes().toBytes(), maxPayload);
         boolean fill = settings.recent().fill();
         return new Tail(clients, watch, ring, maxPayload, fill, List.copyOf(notInMemory(namespaces)), metrics);
+    }
+
+    private static RingMemory ring(long bytes, int maxPayload) {
+        String name = "tidegate.replay.recent.bytes";
+        long allowed = maxDirectMemory();
+        // What is left is Netty's and the Kafka clients'. Found out later, it would be an OutOfMemoryError in the
+        // middle of the day.
+        if (bytes > allowed * 9 / 10) {
+            throw new InvalidSetting(
+                    name,
+                    bytes + " bytes",
+                    "at most 90 % of the " + allowed
+                            + " bytes of direct memory that -XX:MaxDirectMemorySize, or else -Xmx, allows");
+        }
+        try {
+            return RingMemory.of(bytes, RecentLog.maxRecordBytes(maxPayload));
+        } catch (IllegalArgumentException e) {
+            throw new InvalidSetting(
+                    name, bytes + " bytes", String.valueOf(e.getMessage()).replaceFirst("^.*expected: (.*)\\)$", "$1"));
+        }
+    }
+
+    private static long maxDirectMemory() {
+        HotSpotDiagnosticMXBean vm = ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+        long set = vm == null
+                ? 0
+                : Long.parseLong(vm.getVMOption("MaxDirectMemorySize").getValue());
+        return set > 0 ? set : Runtime.getRuntime().maxMemory();
     }
 
     private static Set<String> notInMemory(NamespaceSettings namespaces) {

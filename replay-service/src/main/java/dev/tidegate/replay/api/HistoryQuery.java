@@ -55,7 +55,7 @@ record HistoryQuery(@Nullable Cursor after, int last, long fromMillis, int limit
         try {
             return Cursor.parse(text);
         } catch (ProtocolException e) {
-            throw new ProtocolException(e.code(), "after: " + e.text());
+            throw new ProtocolException(e.code(), e.text().replaceFirst("^cursor: ", "after: "));
         }
     }
 

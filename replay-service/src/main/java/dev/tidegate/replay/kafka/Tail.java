@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -71,6 +72,7 @@ public final class Tail implements AutoCloseable {
     private final BurstLog trouble = new BurstLog(log);
     private final Thread thread;
     private final CountDownLatch firstFill = new CountDownLatch(1);
+    private final CompletableFuture<@Nullable Void> stopped = new CompletableFuture<>();
 
     private long[] fillTo = new long[0]; // the tail thread's own
     private long fillToSince;
@@ -170,7 +172,8 @@ public final class Tail implements AutoCloseable {
             } catch (KafkaException e) {
                 trouble.warn("Reading the fan-out topic failed, trying again: " + e);
                 pause();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException
+                    | Error e) { // an Error, too: without this thread the service would only look alive
                 log.error("Reading the fan-out topic failed, beginning anew", e);
                 drop();
                 pause();
@@ -183,7 +186,8 @@ public final class Tail implements AutoCloseable {
     private @Nullable FanoutTopic awaitTopic() throws InterruptedException {
         for (int i = 0; !stopping; i++) {
             try {
-                watch.refresh().get(2 * KafkaClients.ANSWER_WITHIN.toMillis(), TimeUnit.MILLISECONDS);
+                CompletableFuture.anyOf(watch.refresh(), stopped)
+                        .get(2 * KafkaClients.ANSWER_WITHIN.toMillis(), TimeUnit.MILLISECONDS);
             } catch (ExecutionException | TimeoutException e) {
                 log.debug("No answer of Kafka", e);
             }
@@ -197,14 +201,18 @@ public final class Tail implements AutoCloseable {
                                 ? "Waiting for the fan-out topic: it does not exist yet"
                                 : "Waiting for Kafka: it does not answer");
             }
-            Thread.sleep(PAUSE);
+            pause();
         }
         return null;
     }
 
     private void pause() {
         try {
-            Thread.sleep(PAUSE.multipliedBy(4));
+            stopped.get(PAUSE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            // Time to go on.
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -414,12 +422,12 @@ public final class Tail implements AutoCloseable {
     @Override
     public void close() {
         stopping = true;
+        stopped.complete(null);
         firstFill.countDown();
         Consumer<byte[], byte[]> c = consumer;
         if (c != null) {
             c.wakeup();
         }
-        thread.interrupt();
         try {
             thread.join(STOP_WITHIN);
         } catch (InterruptedException e) {
