@@ -17,6 +17,6 @@ public record Provenance(String at, Machine machine, Jvm jvm, Commit commit) {
                 Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
                 Machine.here(),
                 Jvm.here(),
-                Commit.of(Path.of("")));
+                Commit.of(Path.of("").toAbsolutePath()));
     }
 }

@@ -5,6 +5,7 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -71,6 +72,16 @@ final class ChildProcess implements AutoCloseable {
         ready.completeExceptionally(e);
         end.completeExceptionally(e);
         whole.values().forEach(f -> f.completeExceptionally(e));
+    }
+
+    /** User and system time so far; of a child that has ended, 0. */
+    double cpuSeconds() {
+        return process.toHandle()
+                        .info()
+                        .totalCpuDuration()
+                        .orElse(Duration.ZERO)
+                        .toNanos()
+                / 1e9;
     }
 
     void send(Wire.Command command) throws IOException {

@@ -84,6 +84,21 @@ final class Client extends ChannelInboundHandlerAdapter implements FrameReader.S
 
     // ---- the connection
 
+    /** A connection is being made. */
+    void opening(Channel newChannel) {
+        swarm.accounts.connectAttempts++;
+        if (wasReady) {
+            swarm.accounts.reconnects++;
+        }
+        attempts++;
+        closeCode = 0;
+        comeBackAfter = 0;
+        cut = false;
+        startedAt = System.nanoTime();
+        state = State.CONNECTING;
+        channel = newChannel;
+    }
+
     @Override
     public void channelActive(ChannelHandlerContext ctx) {
         if (!ctx.channel().equals(channel)) {

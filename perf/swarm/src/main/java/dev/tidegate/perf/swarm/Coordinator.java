@@ -1,18 +1,15 @@
 package dev.tidegate.perf.swarm;
 
-import dev.tidegate.perf.report.Provenance;
 import dev.tidegate.perf.report.ResultFile;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.HdrHistogram.Histogram;
 
 /**
  * The parent of a run: starts the children, publishes, disturbs, samples, judges. Everything it waits for has an end, so a
@@ -31,25 +28,15 @@ final class Coordinator {
     private final Settings settings;
     private final PrintStream out;
     private final List<ChildProcess> children = new ArrayList<>();
-    private final List<Probe> probes;
+    private final Meters meters;
     private final Published published;
     private final long wallOffset = wallOffset();
-    private final List<Marks> marks = new ArrayList<>();
     private int expectation;
 
-    /** What was read of a sampled process, by the way. */
-    private static final class Marks {
-        final List<Long> rss = new ArrayList<>();
-        final List<Long> heap = new ArrayList<>();
-        double connectCpu;
-        double cpu;
-        double recoveryCpu;
-        long allocated;
-    }
-
-    private double hostBusy;
-    private double measuredSeconds;
-    private double storm = -1;
+    // Found on the way:
+    private double openedIn;
+    private int ready;
+    private double lastWhole = -1;
     private double missed;
     private boolean incomplete;
 
@@ -57,8 +44,7 @@ final class Coordinator {
         this.settings = settings;
         this.out = out;
         this.published = new Published(settings.load().channels());
-        this.probes = settings.pids().stream().map(Probe::new).toList();
-        probes.forEach(p -> marks.add(new Marks()));
+        this.meters = new Meters(settings, children);
     }
 
     /** Wall clock minus the monotonic one, in nanoseconds: read several times, since a thread may pause between the two. */
@@ -80,20 +66,21 @@ final class Coordinator {
     /** Runs; returns the exit code. */
     int run() throws Exception {
         out.println(Summary.of(settings));
-        try (Sampler sampler = new Sampler(probes);
+        try (Sampler sampler = new Sampler(meters.probes());
                 Publisher publisher = Publisher.of(settings, published, wallOffset)) {
-            if (settings.inspect()) {
-                for (Probe p : probes) {
-                    p.attach();
-                }
-            }
-            mark(settings.scenario() == Settings.Scenario.IDLE);
-            double openedIn = connect();
+            meters.attach();
+            meters.mark();
+            connect();
             Thread.sleep(SETTLE_MILLIS);
-            int ready = readyCount();
-            publishAll(publisher);
-            mark(false);
-            Result result = result(openedIn, ready, finish(), sampler);
+            if (settings.publishing().way() == Settings.Way.NONE) {
+                stayIdle();
+            } else {
+                meters.mark();
+                publish(publisher);
+            }
+            List<Wire.Report.Final> finals = finish();
+            meters.mark();
+            Result result = Result.of(settings, finals, published, meters, outcome(), sampler.samples());
             Summary.of(result).forEach(out::println);
             if (!settings.results().equals("none")) {
                 out.println("result: "
@@ -102,33 +89,27 @@ final class Coordinator {
             return result.exact() ? SwarmMain.EXACT : SwarmMain.NOT_EXACT;
         } finally {
             children.forEach(ChildProcess::close);
-            probes.forEach(Probe::close);
+            meters.close();
         }
+    }
+
+    private Result.Outcome outcome() {
+        return new Result.Outcome(openedIn, ready, missed, lastWhole, incomplete);
     }
 
     private static String nameOf(Result r) {
         return r.name().equals(r.scenario()) ? "" : "-" + r.name();
     }
 
-    /** Notes memory; and, where it may cost a collection, the live heap. */
-    private void mark(boolean heap) throws InterruptedException {
-        for (int i = 0; i < probes.size(); i++) {
-            if (heap && settings.inspect()) {
-                marks.get(i).heap.add(probes.get(i).liveHeapBytes());
-            }
-            marks.get(i).rss.add(probes.get(i).rssKiB());
-        }
-    }
-
     // ---- connecting
 
-    private double connect() throws Exception {
+    private void connect() throws Exception {
         int n = settings.load().connections();
         int processes = (n + settings.load().perProcess() - 1) / settings.load().perProcess();
         for (int i = 0; i < processes; i++) {
             children.add(new ChildProcess(i));
         }
-        double[] cpu = cpu();
+        double[] cpu = meters.cpu();
         for (int i = 0; i < processes; i++) {
             int first = (int) ((long) n * i / processes);
             int count = (int) ((long) n * (i + 1) / processes) - first;
@@ -136,47 +117,33 @@ final class Coordinator {
         }
         double patience = n / settings.load().connectRate() + CONNECT_SLACK_SECONDS;
         await(allOf(children.stream().map(ChildProcess::ready).toList()), patience, "connections are not ready");
-        double openedIn = children.stream()
-                .mapToDouble(c -> c.ready().join().seconds())
-                .max()
-                .orElse(0);
-        for (int i = 0; i < probes.size(); i++) {
-            marks.get(i).connectCpu = probes.get(i).cpuSeconds() - cpu[i];
+        for (ChildProcess c : children) {
+            openedIn = Math.max(openedIn, c.ready().join().seconds());
+            ready += c.ready().join().ready();
         }
-        out.println("ready: " + readyCount() + " of " + n + " in " + round(openedIn) + " s");
-        return openedIn;
-    }
-
-    private int readyCount() {
-        return children.stream().mapToInt(c -> c.ready().join().ready()).sum();
+        meters.connected(cpu);
+        out.println("ready: " + ready + " of " + n + " in " + Result.round(openedIn) + " s");
     }
 
     // ---- publishing and disturbing
 
-    private void publishAll(Publisher publisher) throws Exception {
+    private void stayIdle() throws InterruptedException {
+        Meters.Window window = meters.new Window();
+        Thread.sleep((long) (settings.publishing().duration() * 1000));
+        window.end();
+        meters.mark();
+    }
+
+    private void publish(Publisher publisher) throws Exception {
         Settings.Publishing p = settings.publishing();
-        if (p.way() == Settings.Way.NONE) {
-            long begun = System.nanoTime();
-            double[] cpu = cpu();
-            double busy = hostBusySeconds();
-            Thread.sleep((long) (p.duration() * 1000));
-            measured(begun, cpu, busy, allocated());
-            mark(settings.scenario() == Settings.Scenario.IDLE);
-            return;
-        }
-        mark(false);
         if (p.warmup() > 0) {
-            PublishRun warm = publishRun(publisher, p.warmup());
-            await(warm, p.warmup());
+            await(publishRun(publisher, p.warmup()), p.warmup());
             await(expect(published.counts()), settings.rules().drain(), "warm-up events have not come");
         }
         sendAll(new Wire.Command.Measure());
         published.acknowledgement.reset();
         published.lag.reset();
-        long begun = System.nanoTime();
-        double[] cpu = cpu();
-        double busy = hostBusySeconds();
-        long[] allocated = allocated();
+        Meters.Window window = meters.new Window();
         PublishRun run = publishRun(publisher, p.duration());
         try {
             disturb(run);
@@ -190,7 +157,7 @@ final class Coordinator {
         } catch (TimeoutException e) {
             incomplete = true; // what is lacking is told by the accounts
         }
-        measured(begun, cpu, busy, allocated);
+        window.end();
     }
 
     private PublishRun publishRun(Publisher publisher, double seconds) {
@@ -234,7 +201,7 @@ final class Coordinator {
         }
         Thread.sleep(Math.max(0, (back - System.nanoTime()) / 1_000_000));
         missed = (double) (published.attempted() - before) / settings.load().channels();
-        double[] cpu = cpu();
+        double[] cpu = meters.cpu();
         long begun = System.nanoTime();
         int id = ++expectation;
         int[] counts = published.counts();
@@ -243,13 +210,11 @@ final class Coordinator {
                 settings.load().connections() / d.rate() + settings.rules().drain();
         try {
             await(wholeOf(id), patience, "connections are not whole after the storm");
-            storm = (System.nanoTime() - begun) / 1e9;
+            lastWhole = (System.nanoTime() - begun) / 1e9;
         } catch (TimeoutException e) {
             incomplete = true;
         }
-        for (int i = 0; i < probes.size(); i++) {
-            marks.get(i).recoveryCpu = probes.get(i).cpuSeconds() - cpu[i];
-        }
+        meters.recovered(cpu);
     }
 
     private void awaitAcknowledgements() throws InterruptedException, TimeoutException {
@@ -279,133 +244,10 @@ final class Coordinator {
         }
     }
 
-    // ---- measuring
-
-    private double[] cpu() {
-        return probes.stream().mapToDouble(Probe::cpuSeconds).toArray();
-    }
-
-    private long[] allocated() {
-        return probes.stream().mapToLong(Probe::allocatedBytes).toArray();
-    }
-
-    private void measured(long begun, double[] cpu, double busy, long[] allocated) {
-        measuredSeconds = (System.nanoTime() - begun) / 1e9;
-        hostBusy = hostBusySeconds() - busy;
-        for (int i = 0; i < probes.size(); i++) {
-            marks.get(i).cpu = probes.get(i).cpuSeconds() - cpu[i];
-            marks.get(i).allocated = probes.get(i).allocatedBytes() - allocated[i];
-        }
-    }
-
-    /** Processor time that the machine has spent on anything, from {@code /proc/stat}; 0 where there is none. */
-    private static double hostBusySeconds() {
-        try {
-            String line =
-                    java.nio.file.Files.readAllLines(Path.of("/proc/stat")).getFirst();
-            String[] f = line.strip().split("\\s+", -1);
-            long ticks = 0;
-            for (int i : new int[] {1, 2, 3, 6, 7}) { // user, nice, system, irq, softirq
-                ticks += Long.parseLong(f[i]);
-            }
-            return ticks / 100.0; // the kernel tells them in hundredths of a second on every architecture
-        } catch (IOException e) {
-            return 0;
-        }
-    }
-
     private List<Wire.Report.Final> finish() throws Exception {
         sendAll(new Wire.Command.Finish(published.counts(), published.failures()));
         await(allOf(children.stream().map(ChildProcess::end).toList()), PROMPT_SECONDS, "a child gives no account");
         return children.stream().map(c -> c.end().join()).toList();
-    }
-
-    // ---- the result
-
-    private Result result(double openedIn, int ready, List<Wire.Report.Final> finals, Sampler sampler) {
-        Accounts accounts = new Accounts();
-        finals.forEach(f -> accounts.add(f.accounts()));
-        Histogram live = merge(finals.stream().map(Wire.Report.Final::live).toList());
-        Histogram slow = merge(finals.stream().map(Wire.Report.Final::slow).toList());
-        Histogram replay = merge(finals.stream().map(Wire.Report.Final::replay).toList());
-        Histogram recovery =
-                merge(finals.stream().map(Wire.Report.Final::recovery).toList());
-        int readyAtEnd = finals.stream().mapToInt(Wire.Report.Final::ready).sum();
-        double clientCpu =
-                finals.stream().mapToDouble(Wire.Report.Final::cpuSeconds).sum();
-        long deliveries = live.getTotalCount() + slow.getTotalCount() + replay.getTotalCount();
-        List<String> faults = Verdict.faults(settings, accounts, published, readyAtEnd, incomplete);
-        boolean stormy = settings.scenario() == Settings.Scenario.STORM;
-        return new Result(
-                "swarm",
-                settings.scenario().name().toLowerCase(Locale.ROOT),
-                settings.name(),
-                faults.isEmpty(),
-                faults,
-                Provenance.now(),
-                settings.withoutSecrets(),
-                new Result.Connections(
-                        settings.load().connections(), ready, readyAtEnd, round(openedIn), round(ready / openedIn)),
-                new Result.Publishing(
-                        published.attempted(),
-                        published.acknowledged(),
-                        published.failed(),
-                        Histograms.summary(published.acknowledgement),
-                        Histograms.summary(published.lag),
-                        published.examples()),
-                accounts,
-                new Result.Measured(
-                        round(measuredSeconds),
-                        deliveries,
-                        round(deliveries / measuredSeconds),
-                        round(hostBusy - marks.stream().mapToDouble(m -> m.cpu).sum() - clientCpu)),
-                new Result.Latency(
-                        Histograms.summary(live),
-                        settings.scenario() == Settings.Scenario.SLOW ? Histograms.summary(slow) : null,
-                        Histograms.summary(replay),
-                        Histograms.summary(merge(
-                                finals.stream().map(Wire.Report.Final::connect).toList())),
-                        stormy ? Histograms.summary(recovery) : null),
-                processes(deliveries, ready, recovery.getTotalCount()),
-                new Result.Client(finals.size(), finals.getFirst().transport(), ChildProcess.flags(), round(clientCpu)),
-                stormy ? new Result.Storm(recovery.getTotalCount(), round(missed), round(storm)) : null,
-                sampler.samples());
-    }
-
-    private List<Result.Sampled> processes(long deliveries, int ready, long recovered) {
-        List<Result.Sampled> out = new ArrayList<>();
-        for (int i = 0; i < probes.size(); i++) {
-            Probe p = probes.get(i);
-            Marks m = marks.get(i);
-            boolean heap = m.heap.size() > 1;
-            out.add(new Result.Sampled(
-                    p.name(),
-                    p.flags(),
-                    round(m.cpu),
-                    per(m.cpu * 1e6, deliveries),
-                    per(m.connectCpu * 1e6, ready),
-                    recovered > 0 ? per(m.recoveryCpu * 1e6, recovered) : null,
-                    settings.inspect() && deliveries > 0 ? per((double) m.allocated, deliveries) : null,
-                    m.rss,
-                    m.rss.size() > 1 && ready > 0 ? (m.rss.get(1) - m.rss.get(0)) * 1024 / ready : 0,
-                    heap ? m.heap : null,
-                    heap && ready > 0 ? (m.heap.get(1) - m.heap.get(0)) / ready : null));
-        }
-        return out;
-    }
-
-    private static double per(double amount, long n) {
-        return n == 0 ? 0 : round(amount / n);
-    }
-
-    private static double round(double v) {
-        return Math.round(v * 1000) / 1000.0;
-    }
-
-    private static Histogram merge(List<String> encoded) {
-        Histogram out = Histograms.create();
-        encoded.forEach(e -> out.add(Histograms.decode(e)));
-        return out;
     }
 
     // ---- waiting

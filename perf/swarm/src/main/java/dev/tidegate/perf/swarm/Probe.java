@@ -9,7 +9,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import javax.management.JMException;
 import javax.management.MBeanServerConnection;
@@ -109,8 +111,8 @@ final class Probe implements AutoCloseable {
         }
     }
 
-    /** Bytes of live objects, after a full collection; 0 if it cannot be asked. */
-    long liveHeapBytes() throws InterruptedException {
+    /** Live objects by class, in bytes, after a full collection; empty if it cannot be asked. */
+    Map<String, Long> liveHeap() throws InterruptedException {
         Path jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");
         try {
             Process p = new ProcessBuilder(jcmd.toString(), Long.toString(process.pid()), "GC.class_histogram")
@@ -119,19 +121,24 @@ final class Probe implements AutoCloseable {
             String out = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             if (!p.waitFor(JCMD_SECONDS, TimeUnit.SECONDS)) {
                 p.destroyForcibly();
-                return 0;
+                return Map.of();
             }
-            // The last line: "Total   instances   bytes".
-            return out.lines()
-                    .filter(l -> l.startsWith("Total"))
-                    .reduce((a, b) -> b)
-                    .map(l -> l.strip().split("\\s+", -1))
-                    .filter(w -> w.length >= 3)
-                    .map(w -> Long.parseLong(w[2]))
-                    .orElse(0L);
+            return classes(out);
         } catch (IOException e) {
-            return 0; // a JRE without tools
+            return Map.of(); // a JRE without tools
         }
+    }
+
+    /** Reads lines such as {@code   1:  63545  4087336  [B (java.base@25)}. */
+    static Map<String, Long> classes(String histogram) {
+        Map<String, Long> out = new HashMap<>();
+        for (String line : histogram.split("\n", -1)) {
+            String[] words = line.strip().split("\\s+", -1);
+            if (words.length >= 4 && words[0].matches("[0-9]+:")) {
+                out.merge(words[3], Long.parseLong(words[2]), Long::sum);
+            }
+        }
+        return out;
     }
 
     @Override

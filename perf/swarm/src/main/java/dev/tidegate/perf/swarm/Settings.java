@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param seed of everything drawn by chance: order of channels, masks, jitter
  * @param run tells this run's channels from those of other runs on the same topic
  * @param pids processes to sample: name and process id
- * @param inspect whether sampled processes are JVMs to be asked for their heap and allocation (attaches to them)
+ * @param inspect names of those of them that are JVMs to be asked for their heap and allocation (attaches to them)
  * @param results folder of results; empty for none
  */
 record Settings(
@@ -24,7 +24,7 @@ record Settings(
         Disturbance disturbance,
         Rules rules,
         List<Pid> pids,
-        boolean inspect,
+        List<String> inspect,
         String results) {
 
     /** What happens while events are published. */
@@ -170,7 +170,7 @@ record Settings(
               storm        --at 2  --away-ms 1000  --away-events 0  --storm-rate (connect rate)  --storm-gateway (gateway)  --kill PID
               slow         --at 2  --slow-share 0.2  --slow-for 10
               accounting   --allow-repeats  --allow-gaps  --drain 30
-              measuring    --pid gateway=PID --pid kafka=PID ...  --inspect  --name NAME  --results perf/results | none  --seed N
+              measuring    --pid gateway=PID --pid kafka=PID ...  --inspect gateway  --name NAME  --results perf/results | none  --seed N
             exit code: 0 exact, 1 not exact, 2 wrong command line, 3 could not be run
             """;
 
@@ -193,12 +193,17 @@ record Settings(
                 disturbance(a, load),
                 new Rules(a.flag("allow-repeats"), a.flag("allow-gaps"), a.decimal("drain", 30, 0, 3600)),
                 a.all("pid", "").stream().map(Settings::pid).toList(),
-                a.flag("inspect"),
+                a.all("inspect", ""),
                 a.text("results", "perf/results"));
         a.done();
         if (load.perConnection() > load.channels()) {
             throw new Arguments.Wrong("--per-connection: " + load.perConnection() + " (expected: at most the "
                     + load.channels() + " channels)");
+        }
+        for (String name : s.inspect()) {
+            if (s.pids().stream().noneMatch(p -> p.name().equals(name))) {
+                throw new Arguments.Wrong("--inspect: " + name + " (expected: the name of a --pid)");
+            }
         }
         return s;
     }

@@ -50,6 +50,15 @@ final class Summary {
                     p.cpuMicrosPerConnect(),
                     p.rssKiB(),
                     p.rssBytesPerConnection()));
+            if (p.liveHeapBytesPerConnection() != null) {
+                out.add(p.name() + ": " + p.liveHeapBytesPerConnection() + " B of live heap per connection");
+            }
+            if (p.allocatedBytesPerDelivery() != null) {
+                out.add(p.name() + ": " + p.allocatedBytesPerDelivery() + " B allocated per delivery");
+            }
+            if (p.cpuMicrosPerRecovery() != null) {
+                out.add(p.name() + ": " + p.cpuMicrosPerRecovery() + " µs of CPU per connection that came back");
+            }
         }
         Result.Storm s = r.storm();
         if (s != null) {

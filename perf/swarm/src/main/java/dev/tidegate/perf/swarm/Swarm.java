@@ -5,11 +5,8 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
-import java.net.InetSocketAddress;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
@@ -30,9 +27,6 @@ final class Swarm implements AutoCloseable {
 
     /** Longest wait before a client tries again, milliseconds. */
     private static final int MAX_BACK_OFF = 5_000;
-
-    /** How often the queue of those who want to connect is looked at, milliseconds. */
-    private static final int CONNECT_TICK = 5;
 
     /** How often a client that does not read says that it is alive, milliseconds. */
     private static final int BEAT = 5_000;
@@ -65,15 +59,7 @@ final class Swarm implements AutoCloseable {
     private final Histogram connect = Histograms.create();
     private Histogram recovery = Histograms.create();
 
-    // Connecting.
-    private final ArrayDeque<Client> queue = new ArrayDeque<>();
-    private List<Settings.Address> gateways;
-    private final Map<Settings.Address, InetSocketAddress> resolved = new HashMap<>();
-    private double connectRate;
-    private double budget;
-    private long lastTick;
-    private boolean ticking;
-    private int inFlight;
+    private final Dialer dialer;
     private int ready;
     private int settled;
     private boolean readyTold;
@@ -104,10 +90,9 @@ final class Swarm implements AutoCloseable {
         this.tokens = new Tokens(settings.load().token(), settings.load().hs256());
         this.key = newKey();
         this.accept = acceptOf(key);
-        this.gateways = settings.load().gateways();
-        this.connectRate = settings.load().connectRate() * share;
         this.sockets = new Sockets(settings.load().transport(), settings.load().napMs());
         this.loop = sockets.loop();
+        this.dialer = new Dialer(this, sockets, settings.load().connectRate() * share);
         this.clients = new Client[start.count()];
         for (int i = 0; i < clients.length; i++) {
             int index = start.first() + i;
@@ -130,7 +115,7 @@ final class Swarm implements AutoCloseable {
             switch (command) {
                 case Wire.Command.Start s -> {
                     for (Client c : clients) {
-                        enqueue(c);
+                        dialer.enqueue(c);
                     }
                 }
                 case Wire.Command.Measure m -> {
@@ -148,86 +133,12 @@ final class Swarm implements AutoCloseable {
         });
     }
 
-    // ---- connecting
-
-    private void enqueue(Client c) {
-        c.state = Client.State.QUEUED;
-        queue.add(c);
-        if (!ticking) {
-            ticking = true;
-            lastTick = System.nanoTime();
-            budget = 1;
-            tick();
-        }
-    }
-
-    private void tick() {
-        long t = System.nanoTime();
-        // At most a tenth of a second's worth at once, so that a pause of this process is no flood afterwards.
-        budget = Math.min(budget + connectRate * (t - lastTick) / 1e9, Math.max(1, connectRate / 10));
-        lastTick = t;
-        while (budget >= 1 && inFlight < settings.load().inFlight() && !queue.isEmpty() && !stopped) {
-            Client c = queue.remove();
-            if (c.state == Client.State.QUEUED) {
-                budget--;
-                open(c);
-            }
-        }
-        if (queue.isEmpty()) {
-            ticking = false;
-        } else {
-            var _ = loop.schedule(this::tick, CONNECT_TICK, TimeUnit.MILLISECONDS);
-        }
-    }
-
-    private void open(Client c) {
-        accounts.connectAttempts++;
-        if (c.wasReady) {
-            accounts.reconnects++;
-        }
-        c.attempts++;
-        c.closeCode = 0;
-        c.comeBackAfter = 0;
-        c.cut = false;
-        c.startedAt = System.nanoTime();
-        c.state = Client.State.CONNECTING;
-        inFlight++;
-        Channel channel = sockets.open(c.slow);
-        c.channel = channel;
-        var _ = loop.register(channel);
-        channel.pipeline().addLast(c);
-        InetSocketAddress to = remote(c);
-        int sources = settings.load().sources();
-        var connecting =
-                sources > 0 && to.getAddress() != null && to.getAddress().isLoopbackAddress()
-                        ? channel.connect(to, new InetSocketAddress("127.0.0." + (1 + c.index % sources), 0))
-                        : channel.connect(to);
-        connecting.addListener(f -> {
-            if (!f.isSuccess() && channel.equals(c.channel)) {
-                accounts.example("connection " + c.index + ": " + f.cause());
-                closed(c);
-            }
-        });
-    }
-
-    private InetSocketAddress remote(Client c) {
-        return resolved.computeIfAbsent(target(c), a -> new InetSocketAddress(a.host(), a.port()));
-    }
-
-    /** Spread over the gateways; the next one after each failure. */
-    private Settings.Address target(Client c) {
-        return gateways.get((c.index + c.attempts - 1) % gateways.size());
-    }
-
-    String host(Client c) {
-        Settings.Address a = target(c);
-        return a.host() + ":" + a.port();
-    }
+    // ---- the life of a connection
 
     void becameReady(Client c) {
         c.state = Client.State.READY;
         c.attempts = 0;
-        inFlight--;
+        dialer.landed();
         ready++;
         Histograms.record(connect, System.nanoTime() - c.startedAt);
         if (!c.wasReady) {
@@ -245,7 +156,7 @@ final class Swarm implements AutoCloseable {
         if (was == Client.State.READY) {
             ready--;
         } else {
-            inFlight--;
+            dialer.landed();
         }
         if (stopped) {
             return;
@@ -267,7 +178,7 @@ final class Swarm implements AutoCloseable {
             var _ = loop.schedule(
                     () -> {
                         if (c.state == Client.State.AWAY && !holding) {
-                            enqueue(c);
+                            dialer.enqueue(c);
                         }
                     },
                     wait,
@@ -336,6 +247,10 @@ final class Swarm implements AutoCloseable {
         return !f.cursor.present() || java.util.Arrays.equals(b, f.id.from, f.id.to, b, f.cursor.from, f.cursor.to);
     }
 
+    String host(Client c) {
+        return dialer.host(c);
+    }
+
     ByteBuf masked(Channel c, int opcode, byte[] b, int from, int to) {
         int n = to - from;
         int mask = random.nextInt();
@@ -390,7 +305,7 @@ final class Swarm implements AutoCloseable {
 
     private void cut(boolean close) {
         holding = true;
-        queue.clear();
+        dialer.clear();
         for (Client c : clients) {
             Channel channel = c.channel;
             if (c.state == Client.State.QUEUED) {
@@ -406,14 +321,14 @@ final class Swarm implements AutoCloseable {
     private void reopen(Wire.Command.Reopen r) {
         holding = false;
         reopenedAt = System.nanoTime();
-        gateways = settings.disturbance().gateways();
-        connectRate = settings.disturbance().rate() * share;
+        dialer.redirect(
+                settings.disturbance().gateways(), settings.disturbance().rate() * share);
         expect(r.id(), r.counts());
         for (Client c : clients) {
             if (c.state == Client.State.AWAY) {
                 c.recovering = true;
                 c.attempts = 0;
-                enqueue(c);
+                dialer.enqueue(c);
             }
         }
     }
@@ -447,6 +362,7 @@ final class Swarm implements AutoCloseable {
 
     private void finish(Wire.Command.Finish f) {
         stopped = true;
+        dialer.clear();
         Map<Integer, List<int[]>> optional = new HashMap<>();
         for (int[] o : f.optional()) {
             optional.computeIfAbsent(o[0], k -> new java.util.ArrayList<>()).add(o);
@@ -466,16 +382,9 @@ final class Swarm implements AutoCloseable {
                 }
             }
         }
-        double cpu = ProcessHandle.current()
-                        .info()
-                        .totalCpuDuration()
-                        .orElse(Duration.ZERO)
-                        .toNanos()
-                / 1e9;
         reports.accept(new Wire.Report.Final(
                 accounts,
                 ready,
-                cpu,
                 sockets.transport().name().toLowerCase(java.util.Locale.ROOT),
                 Histograms.encode(live),
                 Histograms.encode(slow),

@@ -61,7 +61,6 @@ final class Wire {
         record Final(
                 Accounts accounts,
                 int ready,
-                double cpuSeconds,
                 String transport,
                 String live,
                 String slow,

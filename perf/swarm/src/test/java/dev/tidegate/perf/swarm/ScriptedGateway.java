@@ -98,6 +98,11 @@ final class ScriptedGateway implements AutoCloseable {
         return handshakes.get();
     }
 
+    /** Connections open now; any thread. */
+    int open() {
+        return group.next().submit(sessions::size).syncUninterruptibly().getNow();
+    }
+
     /** Publishes; any thread. */
     void publish(String channel, String payload) {
         group.next().submit(() -> append(channel, payload)).syncUninterruptibly();

@@ -27,6 +27,7 @@ class SettingsTest {
         "fanout --publish smtp, --publish: smtp",
         "fanout --pid gateway, --pid: gateway",
         "fanout --per-connection 2, --per-connection: 2",
+        "fanout --inspect gateway, --inspect: gateway",
         "fanout stray, stray",
     })
     void aWrongCommandLineIsToldByName(String line, String named) {

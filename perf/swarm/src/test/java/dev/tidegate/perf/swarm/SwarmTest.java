@@ -235,6 +235,7 @@ class SwarmTest {
 
         // when every connection is cut, misses events, and comes back
         swarm.accept(new Wire.Command.Cut(true));
+        await(() -> gateway.open() == 0);
         publish(4);
         swarm.accept(new Wire.Command.Reopen(9, counts.clone()));
         assertThat(await(Wire.Report.Whole.class).id()).isEqualTo(9);
@@ -263,6 +264,7 @@ class SwarmTest {
 
         // when
         swarm.accept(new Wire.Command.Cut(true));
+        await(() -> gateway.open() == 0);
         publish(4);
         swarm.accept(new Wire.Command.Reopen(9, counts.clone()));
         await(() -> gateway.connections() == 2 * CONNECTIONS);
