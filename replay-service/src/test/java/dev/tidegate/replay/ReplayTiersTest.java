@@ -2,6 +2,7 @@ package dev.tidegate.replay;
 
 import static dev.tidegate.replay.ReplayStand.channelIn;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.tidegate.protocol.Cursor;
@@ -11,6 +12,8 @@ import dev.tidegate.protocol.Replay;
 import dev.tidegate.replay.ReplayStand.Answered;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -156,6 +159,95 @@ class ReplayTiersTest {
     }
 
     @Test
+    void clientsThatComeTogetherShareReadsAlthoughEachCallsForItself() {
+        // given: 120 sparse channels in one partition, all older than memory
+        List<String> channels = new ArrayList<>();
+        List<Cursor> first = new ArrayList<>();
+        for (int i = 0; i < 120; i++) {
+            channels.add(channelIn(0, "sparse-" + i));
+            first.add(stand.publish(channels.get(i), "0"));
+        }
+        for (int round = 0; round < 3; round++) {
+            for (String channel : channels) {
+                stand.publishMany(channel, 1);
+            }
+        }
+        stand.startReady(
+                "tidegate.replay.recent.fill", "false",
+                "tidegate.replay.max-wait", "30s",
+                "tidegate.replay.admission.calls", "120",
+                "tidegate.replay.scan.concurrent", "2");
+
+        List<Replay.Request> requests = new ArrayList<>();
+        for (int i = 0; i < channels.size(); i++) {
+            requests.add(stand.after(channels.get(i), first.get(i), 480));
+        }
+
+        // when: all of them wait for the same record, and so begin at the same time
+        List<CompletableFuture<Answered>> calls = new ArrayList<>();
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (Replay.Request request : requests) {
+                calls.add(CompletableFuture.supplyAsync(
+                        () -> stand.replay(request).getFirst(), threads));
+            }
+            await().atMost(ReplayStand.PATIENCE)
+                    .until(() -> stand.metric("tidegate_replay_calls_active{call=\"replay\"}") == 120);
+            stand.publish(channelIn(0, "other"), "0");
+        }
+
+        // then
+        for (int i = 0; i < calls.size(); i++) {
+            Answered answer = calls.get(i).join();
+            assertThat(answer.end().error()).isNull();
+            assertThat(answer.events()).hasSize(3);
+            assertThat(answer.end().complete()).isTrue();
+            assertChained(answer, first.get(i).offset());
+        }
+        assertThat(stand.metric("tidegate_replay_scan_requests_total")).isEqualTo(120);
+        assertThat(stand.metric("tidegate_replay_scan_scans_total")).isLessThan(30);
+        assertThat(stand.metric("tidegate_replay_scan_buffered_bytes")).isZero();
+    }
+
+    @Test
+    void aNamespaceThatIsNotKeptInMemoryIsReadFromKafka() {
+        // given
+        String channel = channelIn(0, "orders:eu");
+        String other = channelIn(0, "news");
+        stand.startReady("tidegate.namespaces.orders.recent", "false");
+        List<Cursor> all = stand.publishMany(channel, 10);
+        stand.publishMany(other, 5);
+
+        // when
+        Answered missed = stand.replay(stand.after(channel, all.get(3), 14)).getFirst();
+        Answered last = stand.replay(stand.last(channel, 4, 14)).getFirst();
+        Answered kept = stand.replay(stand.after(other, all.get(9), 14)).getFirst();
+
+        // then
+        assertThat(missed.offsets()).isEqualTo(offsets(all.subList(4, 10)));
+        assertThat(missed.end()).isEqualTo(complete(0, all.get(0).at(14), Replay.Tier.KAFKA));
+        assertThat(last.offsets()).isEqualTo(offsets(all.subList(6, 10)));
+        assertThat(kept.events()).hasSize(5);
+        assertThat(kept.end().tier()).isEqualTo(Replay.Tier.MEMORY);
+        assertThat(stand.metric("tidegate_replay_recent_records")).isEqualTo(5);
+    }
+
+    @Test
+    void settingsThatCannotBeUsedEndTheStartWithOneLine() {
+        for (String[] wrong : new String[][] {
+            {"tidegate.replay.recent.bytes", "1KB", "tidegate.replay.recent.bytes: 1024 bytes (expected: "},
+            {"tidegate.replay.recent.bytes", "15GB", "expected: at most 90 % of the"},
+            {"tidegate.replay.max-wait", "0s", "tidegate.replay.max-wait: 0ms (expected: 10ms to 60000ms)"},
+            {"tidegate.auth.hs256-secret", "short", "tidegate.auth.hs256-secret: 5 bytes (expected: at least 32"},
+            {"tidegate.fanout.topic", "a b", "tidegate.fanout.topic: a b (expected: a Kafka topic name)"}
+        }) {
+            assertThatThrownBy(() -> stand.start(wrong[0], wrong[1]))
+                    .as(wrong[0])
+                    .rootCause()
+                    .hasMessageContaining(wrong[2]);
+        }
+    }
+
+    @Test
     void aPageEndsAtItsBoundsAndTheNextGoesOn() {
         // given
         String channel = channelIn(0, "chat:busy");
@@ -201,7 +293,7 @@ class ReplayTiersTest {
         Cursor start = new Cursor(stand.epoch(), 0, -1);
 
         // when an event arrives while the request waits for it
-        var waiting = java.util.concurrent.CompletableFuture.supplyAsync(
+        var waiting = CompletableFuture.supplyAsync(
                 () -> stand.replay(stand.after(channel, start, 0)).getFirst());
         stand.publish(channel, "1");
 

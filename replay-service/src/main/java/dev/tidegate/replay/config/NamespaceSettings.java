@@ -43,7 +43,10 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             @DefaultValue("false") boolean personal,
             @Nullable Boolean anonymousSubscribe,
             @DefaultValue("true") boolean recent) {
-        /** Lets {@code chat: {}} declare a namespace with every default: the binder sees an empty text there. */
+        /**
+         * Lets {@code chat: {}} declare a namespace with every default: the binder sees an empty text there. It then looks no further, so
+         * a file that others add to declares each namespace by a setting.
+         */
         public static Namespace valueOf(String text) {
             if (!text.isBlank()) {
                 throw new InvalidSetting("tidegate.namespaces.*", text, "nothing, or the namespace's settings");
