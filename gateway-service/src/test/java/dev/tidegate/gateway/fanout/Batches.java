@@ -1,0 +1,77 @@
+package dev.tidegate.gateway.fanout;
+
+import dev.tidegate.gateway.metrics.GatewayMetrics;
+import dev.tidegate.protocol.Gap;
+import io.netty.buffer.ByteBufAllocator;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.record.TimestampType;
+
+/** Batches of one loop for tests, made by the real dispatcher: a topic of one partition, and no loop. */
+public final class Batches implements ShardInbox {
+    private final List<LoopBatch> offered = new ArrayList<>();
+    private final FanoutDispatcher dispatcher;
+
+    /** @param allocator of the batches' buffers */
+    public Batches(ByteBufAllocator allocator) throws InterruptedException {
+        dispatcher = new FanoutDispatcher(List.of(this), allocator, 1 << 20, new GatewayMetrics());
+        dispatcher.moveTo(new Tail("epoch000", new long[] {-1}, 1));
+    }
+
+    /** Makes the loop want a channel, for WebSockets or for event streams. */
+    public Interest want(String channel, boolean sse) {
+        return dispatcher
+                .tail()
+                .join(channel.getBytes(StandardCharsets.UTF_8), 0, sse)
+                .interest();
+    }
+
+    /** The batch that these records make, the first one at this offset; the caller releases it. */
+    public LoopBatch batch(long firstOffset, String... channelThenData) throws InterruptedException {
+        int n = channelThenData.length / 2;
+        dispatcher.begin();
+        dispatcher.moved(0, firstOffset + n - 1);
+        dispatcher.lookUp();
+        for (int i = 0; i < n; i++) {
+            dispatcher.record(record(0, firstOffset + i, channelThenData[2 * i], channelThenData[2 * i + 1]));
+        }
+        dispatcher.end(n);
+        return offered.removeLast();
+    }
+
+    /** A record of the fan-out topic. */
+    public static ConsumerRecord<byte[], byte[]> record(int partition, long offset, String channel, String data) {
+        return new ConsumerRecord<>(
+                "fanout",
+                partition,
+                offset,
+                1_700_000_000_000L,
+                TimestampType.CREATE_TIME,
+                0,
+                0,
+                channel.getBytes(StandardCharsets.UTF_8),
+                data.getBytes(StandardCharsets.UTF_8),
+                new RecordHeaders(),
+                Optional.empty());
+    }
+
+    @Override
+    public void offer(LoopBatch batch) {
+        offered.add(batch);
+    }
+
+    @Override
+    public void moveTo(Tail tail, CountDownLatch done) {
+        done.countDown();
+    }
+
+    @Override
+    public void skip(Tail tail, int partition, long position, Gap.Reason reason, CountDownLatch done) {
+        done.countDown();
+    }
+}
