@@ -35,6 +35,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How many records that nobody here wants a core takes per second through tailer and dispatcher, beside a bare
@@ -69,6 +70,7 @@ public final class TailerRun {
     private final GatewayMetrics metrics = new GatewayMetrics();
     private volatile long counted;
     private volatile boolean stopped;
+    private @Nullable Thread bare;
 
     private TailerRun(String kafka, long records) {
         this.kafka = kafka;
@@ -105,13 +107,16 @@ public final class TailerRun {
                 measure(name, results);
             } finally {
                 stopped = true;
+                if (bare != null) {
+                    bare.join(5_000); // before its topic goes
+                }
                 admin.deleteTopics(List.of(topic)).all().get(30, TimeUnit.SECONDS);
             }
         }
     }
 
     private void measure(String name, String results) throws IOException, InterruptedException, TimeoutException {
-        Thread bare = Thread.ofPlatform().name("bare-loop").daemon().start(this::onlyCount);
+        bare = Thread.ofPlatform().name("bare-loop").daemon().start(this::onlyCount);
         FanoutDispatcher dispatcher =
                 new FanoutDispatcher(List.of(new Nobody()), ByteBufAllocator.DEFAULT, 65_536, metrics);
         try (KafkaTailer tailer = new KafkaTailer(KafkaTailer.Settings.of(kafka, topic), dispatcher)) {
