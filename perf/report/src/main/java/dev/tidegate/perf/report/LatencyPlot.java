@@ -46,7 +46,7 @@ final class LatencyPlot {
             svg.line(LEFT, y, WIDTH - RIGHT, y, Svg.FAINT);
             svg.text(LEFT - 8, y + 4, "end", label(e));
         }
-        svg.text(LEFT - 8, TOP - 8, "end", "ms");
+        svg.text(LEFT - 8, TOP - 14, "end", "ms");
         for (double t : TICKS) {
             if (nines(t) <= widest) {
                 double x = x(nines(t), widest);

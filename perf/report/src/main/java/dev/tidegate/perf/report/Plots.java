@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
@@ -13,8 +14,8 @@ import tools.jackson.databind.JsonNode;
 /**
  * Draws the plots of docs/performance.md from result files: {@code Plots <results folder> <folder of pictures>}. Of runs
  * of one tool, scenario and name the newest counts. Per scenario a plot of latencies, {@code latency-<scenario>.svg}; of all of
- * them the processor time per delivery, {@code cpu-per-delivery.svg}; of the micro-benchmarks {@code jmh-time.svg} and
- * {@code jmh-allocation.svg}.
+ * them the processor time per delivery, {@code cpu-per-delivery.svg}; of each class of micro-benchmarks
+ * {@code jmh-<class>-time.svg} and {@code jmh-<class>-allocation.svg}.
  */
 public final class Plots {
     private Plots() {}
@@ -91,35 +92,40 @@ public final class Plots {
         }
     }
 
+    /** A class's benchmarks share a picture: they are made to be read side by side, and their sizes fit one scale. */
     private static void benchmarks(Map<String, JsonNode> results, Map<String, String> pictures) {
-        List<BarPlot.Bar> time = new ArrayList<>();
-        List<BarPlot.Bar> allocation = new ArrayList<>();
+        Map<String, List<BarPlot.Bar>> time = new TreeMap<>();
+        Map<String, List<BarPlot.Bar>> allocation = new TreeMap<>();
         for (JsonNode r : results.values()) {
             for (JsonNode b : r.path("benchmarks")) {
-                String name = text(b, "benchmark");
-                String[] parts = name.split("\\.", -1);
-                String owner = parts.length > 1 ? parts[parts.length - 2] : "";
-                StringBuilder label = new StringBuilder(parts[parts.length - 1]);
+                String[] parts = text(b, "benchmark").split("\\.", -1);
+                String owner = parts.length > 1 ? parts[parts.length - 2].replace("Benchmark", "") : "";
+                String method = parts[parts.length - 1];
+                StringBuilder label = new StringBuilder(method);
                 b.path("parameters")
                         .properties()
                         .forEach(p -> label.append(' ').append(p.getValue().asString()));
                 if (text(b, "unit").equals("ns/op")) {
-                    time.add(new BarPlot.Bar(
-                            label.toString(), owner, b.path("score").asDouble()));
+                    time.computeIfAbsent(owner, o -> new ArrayList<>())
+                            .add(new BarPlot.Bar(
+                                    label.toString(), method, b.path("score").asDouble()));
                 }
                 if (b.has("bytesPerOperation")) {
-                    allocation.add(new BarPlot.Bar(
-                            label.toString(), owner, b.path("bytesPerOperation").asDouble()));
+                    allocation
+                            .computeIfAbsent(owner, o -> new ArrayList<>())
+                            .add(new BarPlot.Bar(
+                                    label.toString(),
+                                    method,
+                                    b.path("bytesPerOperation").asDouble()));
                 }
             }
         }
-        if (!time.isEmpty()) {
-            pictures.put("jmh-time", BarPlot.draw("Micro-benchmarks: time", "ns per operation", time));
-        }
-        if (!allocation.isEmpty()) {
-            pictures.put(
-                    "jmh-allocation", BarPlot.draw("Micro-benchmarks: allocation", "bytes per operation", allocation));
-        }
+        time.forEach((owner, bars) -> pictures.put(
+                "jmh-" + owner.toLowerCase(Locale.ROOT) + "-time",
+                BarPlot.draw(owner + ": time", "ns per operation", bars)));
+        allocation.forEach((owner, bars) -> pictures.put(
+                "jmh-" + owner.toLowerCase(Locale.ROOT) + "-allocation",
+                BarPlot.draw(owner + ": allocation", "bytes per operation", bars)));
     }
 
     private static String label(JsonNode result) {

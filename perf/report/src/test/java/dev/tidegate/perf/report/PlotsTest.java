@@ -66,6 +66,38 @@ class PlotsTest {
     }
 
     @Test
+    void aClassOfBenchmarksHasItsPictures() throws Exception {
+        // given
+        Path results = folder.resolve("results");
+        Files.createDirectories(results);
+        Map<String, Object> one = Map.of(
+                "benchmark",
+                "dev.tidegate.perf.jmh.ShardBenchmark.broadcast",
+                "parameters",
+                Map.of("events", "5"),
+                "unit",
+                "ns/op",
+                "score",
+                434.3,
+                "bytesPerOperation",
+                104.25);
+        Files.writeString(
+                results.resolve("2026-01-01-jmh.json"),
+                new tools.jackson.databind.ObjectMapper()
+                        .writeValueAsString(
+                                Map.of("tool", "jmh", "scenario", "jmh", "name", "jmh", "benchmarks", List.of(one))));
+
+        // when
+        List<Path> drawn = Plots.draw(ResultFile.readAll(results), folder.resolve("pictures"));
+
+        // then
+        assertThat(drawn)
+                .extracting(p -> p.getFileName().toString())
+                .containsExactly("jmh-shard-allocation.svg", "jmh-shard-time.svg");
+        assertThat(Files.readString(drawn.get(1))).contains("broadcast 5", ">434<");
+    }
+
+    @Test
     void higherLatencyIsDrawnHigher() {
         // given
         var fast = new LatencyPlot.Series("fast", List.of(new LatencyPlot.Point(50, 1)));
