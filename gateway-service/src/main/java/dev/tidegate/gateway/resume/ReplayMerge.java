@@ -71,6 +71,9 @@ public final class ReplayMerge {
 
         void replayed(Cursor cursor, byte[] frame);
 
+        /** The client now has everything up to here, and more follows. */
+        void covered(Cursor position);
+
         /** Events of a live segment from this one on. */
         void live(LoopBatch segment, int fromEvent);
 
@@ -386,11 +389,14 @@ public final class ReplayMerge {
         for (ReplayPage.Event e : events) {
             target.replayed(e.cursor(), e.frame());
         }
-        delivered = at;
-        if (!complete) {
-            nextPage(now);
-        } else {
+        if (complete) {
+            delivered = at;
             splice(now);
+        } else {
+            // Asked from the last event rather than from how far the page looked: the next page's chain begins at the
+            // cursor it is asked with, and the client knows of the event, but not of the look.
+            delivered = events.isEmpty() ? at : events.getLast().cursor();
+            nextPage(now);
         }
     }
 
@@ -420,6 +426,12 @@ public final class ReplayMerge {
     }
 
     private void nextPage(long now) {
+        Cursor at = delivered;
+        if (at != null) {
+            // A page without events gets on all the same. The next one's first event names, as its prev, the cursor we
+            // ask with: a client that was not told would take it for a hole.
+            target.covered(at);
+        }
         state = State.CATCHING_UP;
         stateSince = now;
         if (target.writable()) {

@@ -215,7 +215,7 @@ public final class LoopShard implements ShardInbox {
             return kept;
         }
         if (!sub.session.writable()) {
-            sub.session.park(sub, Math.max(sub.position, batch.offset(segment, from) - 1));
+            sub.session.park(sub, sub.livePosition()); // what the client knows of, so that its chain goes on from there
             return kept;
         }
         delivered += batch.events(segment) - from;

@@ -307,7 +307,7 @@ final class Session {
     void resumed(Subscription sub, @Nullable Cursor moved) {
         leaveResumes(sub);
         if (moved != null) {
-            sendPositions(Map.of(sub.channel.name.value(), moved));
+            sendPosition(sub, moved);
         }
     }
 
@@ -513,6 +513,10 @@ final class Session {
         shard.shared.metrics().replayed.increment();
         markDirty();
         out.replayed(ctx, this, frame);
+    }
+
+    void sendPosition(Subscription sub, Cursor position) {
+        sendPositions(Map.of(sub.channel.name.value(), position));
     }
 
     private void sendPositions(Map<String, Cursor> positions) {

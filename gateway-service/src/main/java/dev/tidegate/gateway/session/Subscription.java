@@ -102,6 +102,14 @@ final class Subscription implements ReplayMerge.Target {
     }
 
     @Override
+    public void covered(Cursor at) {
+        if (at.offset() > position) {
+            position = at.offset();
+            session.sendPosition(this, at);
+        }
+    }
+
+    @Override
     public void spliced(Cursor at) {
         boolean moved =
                 at.offset() > position || position == Cursor.BEFORE_FIRST; // or never told, after "last n" of none

@@ -75,6 +75,7 @@ final class Simulation {
         gatewayLog = log;
         replay = new SimReplay(random, clock::nanoTime, log, this::trace);
         replay.trouble = random.nextInt(3) * 25;
+        replay.chainsFromCursor = random.nextInt(3) == 0;
         int n = 1 + random.nextInt(3);
         List<ShardInbox> inboxes = new ArrayList<>();
         AccessPolicy access =
@@ -101,7 +102,7 @@ final class Simulation {
         }
         dispatcher = new FanoutDispatcher(inboxes, batches, SimLog.MAX_PAYLOAD, metrics);
         for (int i = 0, c = 3 + random.nextInt(6); i < c; i++) {
-            clients.add(new SimClient(this, random, i, random.nextInt(3) == 0));
+            clients.add(new SimClient(this, random, i, !replay.chainsFromCursor && random.nextInt(3) == 0));
         }
     }
 

@@ -54,6 +54,7 @@ public final class RecentReader {
     private boolean more;
     private long coveredAfter;
     private long loadedOffset;
+    private long loadedSince;
     private long visits;
 
     RecentReader(RecentLog log) {
@@ -125,6 +126,7 @@ public final class RecentReader {
         int kind = getLength(s, at + KIND);
         long time = getLong(s, at + TIME);
         long offset = getLong(s, at + OFFSET);
+        long since = getLong(s, at + SINCE);
         if (!log.stillHeld(position)) {
             return false; // the lengths may be anything
         }
@@ -137,6 +139,7 @@ public final class RecentReader {
             return false;
         }
         loadedOffset = offset;
+        loadedSince = since;
         event.set(scratch, 0, channel, id, type, contentType, payload).describe(time, kind(kind));
         return true;
     }
@@ -144,6 +147,11 @@ public final class RecentReader {
     /** The offset of the event loaded. */
     public long offset() {
         return loadedOffset;
+    }
+
+    /** An offset such that the channel has no event strictly between it and the event loaded. */
+    public long since() {
+        return loadedSince;
     }
 
     /** The event loaded; valid until the next {@link #load}. */

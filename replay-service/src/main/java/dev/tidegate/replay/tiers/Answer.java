@@ -30,8 +30,8 @@ import reactor.core.publisher.Mono;
  * </pre>
  *
  * <p>Two places are kept apart: {@code scanned}, up to which everything of the channel has been looked at, and {@code position}, where
- * the client stands: the offset of the last event sent, or of the gap told, or its own cursor. An event's {@code prev} is always the
- * client's position, so the chain a client checks never depends on which tier an event came from.
+ * the client stands: the offset of the last event sent, or of the gap told, or its own cursor. An event's {@code prev} is the client's
+ * position, or the channel's event before if memory knows that to be smaller.
  *
  * <p><b>Gaps.</b> One is told only if the log really begins behind the cursor's next offset <em>and</em> memory does not prove that the channel
  * had nothing there. What retention has removed is not served from memory, even while memory still has it.
@@ -379,7 +379,10 @@ public final class Answer {
                 return true; // overwritten meanwhile: look again from here
             }
             int before = out.size();
-            EventFrames.encode(out, epoch, request.partition(), reader.offset(), position, reader.event(), true);
+            // Of two true offsets the smaller: the cursor we were asked with may be further on than what its client was
+            // told.
+            long prev = Math.min(position, reader.since());
+            EventFrames.encode(out, epoch, request.partition(), reader.offset(), prev, reader.event(), true);
             out.raw('\n');
             position = reader.offset();
             scanned = position;
