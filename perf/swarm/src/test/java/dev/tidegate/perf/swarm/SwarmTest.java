@@ -254,6 +254,52 @@ class SwarmTest {
     }
 
     @Test
+    void aGatewayThatDiesIsAStormToo() throws Exception {
+        // given
+        start("storm");
+        await(Wire.Report.Ready.class);
+        publish(2);
+        awaitWhole();
+
+        // when the connections are not closed from here, and nobody comes back before it is told to
+        swarm.accept(new Wire.Command.Cut(false));
+        gateway.closeAll(1001);
+        await(() -> gateway.open() == 0 && swarm.accounts.closedByServer == CONNECTIONS);
+        publish(3);
+        swarm.accept(new Wire.Command.Reopen(9, counts.clone()));
+        await(Wire.Report.Whole.class);
+        swarm.accept(new Wire.Command.Finish(counts, List.of()));
+        Wire.Report.Final end = await(Wire.Report.Final.class);
+
+        // then
+        assertThat(end.accounts().replayed).isEqualTo(3L * CONNECTIONS);
+        assertThat(Histograms.decode(end.recovery()).getTotalCount()).isEqualTo(CONNECTIONS);
+        assertThat(Verdict.faults(settings, end.accounts(), published(), end.ready(), false))
+                .isEmpty();
+    }
+
+    @Test
+    void whoDoesNotReadGetsNothingUntilItReadsAgain() throws Exception {
+        // given every second connection slow
+        start("slow", "--slow-share", "0.5");
+        await(Wire.Report.Ready.class);
+
+        // when
+        swarm.accept(new Wire.Command.Slow(true));
+        publish(5);
+        await(() -> swarm.accounts.delivered == 5L * CONNECTIONS / 2);
+        swarm.accept(new Wire.Command.Slow(false));
+        awaitWhole();
+        swarm.accept(new Wire.Command.Finish(counts, List.of()));
+        Wire.Report.Final end = await(Wire.Report.Final.class);
+
+        // then their latencies are apart
+        assertThat(end.accounts().delivered).isEqualTo(5L * CONNECTIONS);
+        assertThat(Histograms.decode(end.slow()).getTotalCount()).isEqualTo(5L * CONNECTIONS / 2);
+        assertThat(Histograms.decode(end.live()).getTotalCount()).isEqualTo(5L * CONNECTIONS / 2);
+    }
+
+    @Test
     void whatTheReplayLosesIsFound() throws Exception {
         // given
         start("storm");
