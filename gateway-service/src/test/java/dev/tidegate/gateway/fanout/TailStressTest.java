@@ -75,7 +75,14 @@ class TailStressTest {
             });
         }
 
-        /** Joins or leaves a channel, or not. */
+        /** While the tailer makes its next batch. */
+        void churnMuch() {
+            for (int i = 0; i < 20; i++) {
+                churn();
+            }
+        }
+
+        /** Joins or leaves a channel. */
         void churn() {
             int channel = random.nextInt(CHANNELS);
             Tail.Joined j = joined.remove(channel);
@@ -158,7 +165,7 @@ class TailStressTest {
         long next = 0;
         while (next < RECORDS && failure.get() == null) {
             for (Loop l : loops) {
-                l.thread.execute(l::churn);
+                l.thread.execute(l::churnMuch);
             }
             int n = 1 + random.nextInt(8);
             dispatcher.begin();
