@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Properties;
 import java.util.stream.Stream;
@@ -58,12 +59,22 @@ public final class DataFolder {
 
     private static void mark(Path folder, Path marker) throws IOException {
         if (!isEmpty(folder)) {
+            if (Files.exists(marker)) {
+                return; // by another process, which starts on the same new folder at this moment
+            }
             throw new StartFailure("data folder " + folder + " is not Tidegate's (it holds files, but no " + MARKER
                     + "): choose an empty one with TIDEGATE_DATA, or move it away");
         }
         Path fresh = folder.resolve(MARKER + ".new");
         Files.writeString(fresh, "# Tidegate keeps the data of its embedded backends here.\nformat=" + FORMAT + "\n");
-        Files.move(fresh, marker);
+        try {
+            Files.move(fresh, marker);
+        } catch (NoSuchFileException e) {
+            if (!Files.exists(marker)) {
+                throw e;
+            }
+            // Moved by another process: what it wrote is the same.
+        }
     }
 
     private static boolean isEmpty(Path folder) throws IOException {

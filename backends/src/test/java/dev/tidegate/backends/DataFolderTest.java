@@ -7,6 +7,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,6 +31,22 @@ class DataFolderTest {
         // then
         assertThat(second.path().resolve("tidegate.properties")).content().contains("format=1");
         assertThat(second.path().resolve("redis")).content().isEqualTo("kept");
+    }
+
+    @Test
+    @DisplayName("several that start on the same new folder at once all get it")
+    void openedAtOnce() {
+        for (int round = 0; round < 50; round++) {
+            // given
+            Path path = temp.resolve("shared" + round);
+            // when
+            List<CompletableFuture<Path>> opened = IntStream.range(0, 4)
+                    .mapToObj(_ -> CompletableFuture.supplyAsync(
+                            () -> DataFolder.open(path).path()))
+                    .toList();
+            // then
+            assertThat(opened).allSatisfy(one -> assertThat(one.join()).isEqualTo(path));
+        }
     }
 
     @Test
