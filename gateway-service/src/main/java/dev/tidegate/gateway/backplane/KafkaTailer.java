@@ -181,20 +181,29 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         dispatcher.moveTo(new Tail(epoch, start, dispatcher.loops()));
     }
 
-    private void loop(Admin admin, KafkaConsumer<byte[], byte[]> c) throws InterruptedException {
+    private void loop(Admin admin, KafkaConsumer<byte[], byte[]> c) throws InterruptedException, TimeoutException {
         TopicCheck check = new TopicCheck(admin);
         while (running) {
             try {
                 ConsumerRecords<byte[], byte[]> records = c.poll(POLL);
                 dispatch(records);
             } catch (OffsetOutOfRangeException e) {
+                // A recreated topic's log is shorter, too. Its records must not be taken for the old one's.
+                if (!check.isTheSame()) {
+                    told();
+                    return;
+                }
                 overtaken(c, e);
             }
             if (check.recreated()) {
-                LOG.warn("Topic {} has been recreated", settings.topic());
+                told();
                 return;
             }
         }
+    }
+
+    private void told() {
+        LOG.warn("Topic {} has been recreated", settings.topic());
     }
 
     private void dispatch(ConsumerRecords<byte[], byte[]> records) throws InterruptedException {
@@ -274,6 +283,19 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
 
         TopicCheck(Admin admin) {
             this.admin = admin;
+        }
+
+        /** Asks now and waits; a topic that is not there, or a cluster that does not answer, is an exception. */
+        boolean isTheSame() throws InterruptedException, TimeoutException {
+            try {
+                TopicDescription d = admin.describeTopics(List.of(settings.topic()))
+                        .allTopicNames()
+                        .get(START_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
+                        .get(settings.topic());
+                return d != null && d.topicId().equals(topicId);
+            } catch (ExecutionException e) {
+                throw new KafkaException("topic " + settings.topic() + " cannot be looked at", e.getCause());
+            }
         }
 
         boolean recreated() {
