@@ -509,6 +509,22 @@ test('EventSource: the token resumes quiet channels too, for as long as the chan
   assert.equal(t.stream().url.searchParams.get('lastEventId'), null);
 });
 
+test('EventSource: a resumed stream tells where it begins, which its token may have reached without a word', () => {
+  const t = given({ transport: 'eventsource' });
+  t.client.subscribe('news');
+  t.client.connect();
+  t.stream().onopen();
+  t.stream().says('message', event(12, 10), 'e.7.12');
+  t.stream().says('position', { op: 'position', channels: { news: 'e.7.15' } });
+  t.stream().says('message', event(16, 15, { replay: true }), 'e.7.16');
+  assert.equal(t.client.channels[0].position, 'e.7.16');
+  t.stream().says('position', { op: 'position', channels: { news: 'e.7.14' } });
+  t.stream().says('message', event(16, 14, { replay: true }), 'e.7.16');
+  t.stream().says('message', event(17, 16), 'e.7.17');
+  assert.deepEqual(t.seen.holes, []);
+  assert.deepEqual(t.seen.events, ['i12', 'i16', 'i17']);
+});
+
 test('EventSource: what a token repeats is dropped, even when its id is long forgotten', () => {
   const t = given({ transport: 'eventsource' });
   t.client.subscribe('news');

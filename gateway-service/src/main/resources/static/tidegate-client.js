@@ -340,7 +340,7 @@ export class TidegateClient {
       this.#token = e.lastEventId || this.#token;
       this.#heard(e.data);
     });
-    for (const type of new Set(['message', 'gap', 'tidegate-error', ...this.#options.types])) {
+    for (const type of new Set(['message', 'gap', 'position', 'tidegate-error', ...this.#options.types])) {
       source.addEventListener(type, frame);
     }
   }
@@ -586,7 +586,9 @@ export class TidegateClient {
     for (const [name, cursor] of Object.entries(channels)) {
       const c = this.#channels.get(name);
       if (c && c.requestId === null && parseCursor(cursor)) {
-        c.position = cursor;
+        if (!c.covers(cursor)) {
+          c.position = cursor; // a stream that resumes by its token may begin further back than this channel is
+        }
         this.#arrived(c);
         this.#emit('channel', { channel: c });
       }

@@ -86,6 +86,9 @@ final class Session {
         shard.opened(this);
         deadline = in(shard.shared.limits().connectTimeoutMs());
         sendConnected(null);
+        if (out.isSse()) {
+            tellStarts(handshake);
+        }
         for (Handshake.Subscribe s : handshake.subscribes()) {
             ClientRequests.subscribe(this, new ClientFrame.Subscribe(null, s.channel(), s.after(), s.last(), null));
         }
@@ -95,6 +98,23 @@ final class Session {
             reconnect(0);
         }
         shard.flushDirty();
+    }
+
+    /**
+     * Where a resuming stream begins: its token moved on with blocks that fire nothing, so its client may not know how far it
+     * is, and the first event may name that very offset as its {@code prev}.
+     */
+    private void tellStarts(Handshake handshake) {
+        Map<String, Cursor> starts = new LinkedHashMap<>();
+        for (Handshake.Subscribe s : handshake.subscribes()) {
+            Cursor after = s.after();
+            if (after != null) {
+                starts.put(s.channel().value(), after);
+            }
+        }
+        if (!starts.isEmpty()) {
+            sendPositions(starts);
+        }
     }
 
     private long in(int millis) {

@@ -22,9 +22,9 @@ import org.jspecify.annotations.Nullable;
  * An event stream. Every event ends in an {@code id:} line that covers all channels of the stream: per partition the
  * smallest position of its channels here, so that resuming from it can repeat an event but never skip one. A position
  * that moves without an event is a block of an {@code id:} line alone, which moves a browser's last event id and fires
- * nothing. Only where replay ends and live begins the channel's own position is told, by an event named
- * {@code position}: the first live event may name it as its {@code prev}, and the id, which is the smallest of several
- * channels, may lie before it. Loop-confined; one per stream.
+ * nothing. Only where the stream resumes, and where replay ends and live begins, the channel's own position is told, by an
+ * event named {@code position}: the next event may name it as its {@code prev}, and the id, which is the smallest of
+ * several channels, may lie before it. Loop-confined; one per stream.
  */
 final class SseOutput implements SessionOutput {
     private static final byte[] ERROR = "event: tidegate-error\n".getBytes(StandardCharsets.US_ASCII);
