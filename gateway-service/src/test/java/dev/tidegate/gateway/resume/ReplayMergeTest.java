@@ -111,6 +111,11 @@ class ReplayMergeTest {
         }
 
         @Override
+        public void covered(Cursor position) {
+            told.add("covered " + position.offset());
+        }
+
+        @Override
         public void live(LoopBatch segment, int fromEvent) {
             told.add("live " + segment.offset(0, fromEvent) + " to " + segment.lastOffset(0));
         }
@@ -274,7 +279,13 @@ class ReplayMergeTest {
         assertThat(merge.state()).isEqualTo(State.LIVE);
         assertThat(target.told)
                 .containsExactly(
-                        "complete 10 -1", "replayed 1", "replayed 2", "replayed 4", "replayed 9", "spliced 10");
+                        "complete 10 -1",
+                        "replayed 1",
+                        "replayed 2",
+                        "replayed 4",
+                        "covered 4",
+                        "replayed 9",
+                        "spliced 10");
     }
 
     @Test
@@ -389,9 +400,9 @@ class ReplayMergeTest {
         // when
         answer(0, 7, true, 3);
 
-        // then
+        // then: on from what the client knows of
         assertThat(merge.state()).isEqualTo(State.CATCHING_UP);
-        assertThat(asked.get(1).after()).isEqualTo(at(7));
+        assertThat(asked.get(1).after()).isEqualTo(at(3));
         answer(1, 10, true);
     }
 
@@ -460,7 +471,13 @@ class ReplayMergeTest {
         answer(1, 30, true, 11, 29);
         assertThat(target.told)
                 .containsExactly(
-                        "complete 10 -1", "replayed 4", "replayed 11", "replayed 29", "spliced 30", "live 31 to 31");
+                        "complete 10 -1",
+                        "replayed 4",
+                        "covered 10",
+                        "replayed 11",
+                        "replayed 29",
+                        "spliced 30",
+                        "live 31 to 31");
     }
 
     @Test
@@ -478,7 +495,8 @@ class ReplayMergeTest {
         // then: the log tells the gap
         answers.get(1).gap(new Gap(at(10), at(40), Gap.Reason.EXPIRED));
         answer(1, 50, true, 45);
-        assertThat(target.told).containsExactly("complete 10 -1", "gap 10 40 expired", "replayed 45", "spliced 50");
+        assertThat(target.told)
+                .containsExactly("complete 10 -1", "covered 10", "gap 10 40 expired", "replayed 45", "spliced 50");
     }
 
     @Test
