@@ -61,6 +61,7 @@ public final class ServiceProcess implements AutoCloseable {
         }
     }
 
+    private static final String DEVELOPMENT = "--spring.profiles.active=dev";
     private static final Duration ASK_EVERY = Duration.ofMillis(50);
     private static final Duration END_WITHIN = Duration.ofSeconds(20);
     private static final Pattern BACKEND_READY = Pattern.compile("pid (\\d+) .*ready$", Pattern.MULTILINE);
@@ -111,7 +112,7 @@ public final class ServiceProcess implements AutoCloseable {
         private Builder(Kind kind) {
             this.kind = kind;
             if (kind.backend == null) {
-                arguments.add("--spring.profiles.active=dev");
+                arguments.add(DEVELOPMENT);
             }
         }
 
@@ -156,10 +157,23 @@ public final class ServiceProcess implements AutoCloseable {
             return environment("TIDEGATE_DATA", folder.toAbsolutePath().toString());
         }
 
+        /** As a plain {@code java -jar} does: without the development profile, in which anonymous clients are let in. */
+        public Builder plainProfile() {
+            arguments.remove(DEVELOPMENT);
+            return this;
+        }
+
         /** Starts it and waits until it is ready. */
         public ServiceProcess start() {
+            ServiceProcess service = launch();
+            service.awaitReady();
+            return service;
+        }
+
+        /** Starts it and returns at once; {@link ServiceProcess#awaitReady()} waits. So several can start at the same time. */
+        public ServiceProcess launch() {
             ServiceProcess service = new ServiceProcess(this);
-            service.start();
+            service.startOnly();
             return service;
         }
     }

@@ -9,10 +9,12 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -65,11 +67,18 @@ public final class TidegateClient implements AutoCloseable {
     private final Map<String, ChannelLedger> channels = new LinkedHashMap<>();
     private final Map<String, CompletableFuture<JsonNode>> asked = new HashMap<>();
     private final Map<String, CompletableFuture<JsonNode>> subscribing = new HashMap<>();
+    /** Personal channels that the gateway joined and we have not asked for. */
+    private final Set<String> joined = new HashSet<>();
+
+    /** Personal channels whose subscription of our own is not answered yet: until then what comes belongs to the gateway's. */
+    private final Set<String> superseding = new HashSet<>();
+
     private final List<Violation> violations = new ArrayList<>();
     private final List<JsonNode> errors = new ArrayList<>();
     private final List<Integer> closeCodes = new ArrayList<>();
 
     private @Nullable Connection connection;
+    private @Nullable String subject;
     private long lastId;
     private int failures;
     private int connects;
@@ -175,9 +184,10 @@ public final class TidegateClient implements AutoCloseable {
     private CompletableFuture<JsonNode> subscribe(String channel, ChannelLedger.Start start) {
         return locked(() -> {
             ChannelLedger ledger = new ChannelLedger(channel, start, (rule, frame) -> violate(channel, rule, frame));
-            if (channels.putIfAbsent(channel, ledger) != null) {
+            if (channels.containsKey(channel) && !joined.remove(channel)) {
                 throw new IllegalStateException("already subscribed to " + channel);
             }
+            channels.put(channel, ledger);
             CompletableFuture<JsonNode> answer = new CompletableFuture<>();
             subscribing.put(channel, answer);
             if (isConnected()) {
@@ -276,6 +286,14 @@ public final class TidegateClient implements AutoCloseable {
         return locked(() -> connection != null
                 && connection.connected
                 && channels.values().stream().allMatch(ledger -> ledger.hasLeft() || ledger.isSubscribed()));
+    }
+
+    /** Whether the channel is subscribed on the present connection, asked for or joined by itself. */
+    public boolean isSubscribed(String channel) {
+        return locked(() -> {
+            ChannelLedger ledger = channels.get(channel);
+            return ledger != null && ledger.isSubscribed();
+        });
     }
 
     /** Events of a channel in the order of arrival, each id once. */
@@ -435,6 +453,9 @@ public final class TidegateClient implements AutoCloseable {
     }
 
     private void sendSubscribe(ChannelLedger ledger) {
+        if (isPersonal(ledger.channel)) {
+            superseding.add(ledger.channel);
+        }
         ObjectNode frame = frame("subscribe").put("id", "s" + ++lastId).put("channel", ledger.channel);
         switch (ledger.resume()) {
             case ChannelLedger.Start.Now() -> {}
@@ -478,6 +499,11 @@ public final class TidegateClient implements AutoCloseable {
         switch (op) {
             case "connected" -> onConnected(from, frame);
             case "subscribed" -> {
+                if (!frame.has("id")) {
+                    adopt(channel);
+                } else {
+                    superseding.remove(channel);
+                }
                 ledger(channel, frame, ledger -> ledger.onSubscribed(frame));
                 CompletableFuture<JsonNode> answer = subscribing.remove(channel);
                 if (answer != null) {
@@ -512,7 +538,23 @@ public final class TidegateClient implements AutoCloseable {
         }
     }
 
+    /** The gateway subscribes a connection to the personal channels of its subject by itself. */
+    private void adopt(String channel) {
+        if (!channels.containsKey(channel) && isPersonal(channel)) {
+            joined.add(channel);
+            channels.put(
+                    channel,
+                    new ChannelLedger(
+                            channel, new ChannelLedger.Start.Now(), (rule, bad) -> violate(channel, rule, bad)));
+        }
+    }
+
+    private boolean isPersonal(String channel) {
+        return subject != null && channel.endsWith(":" + subject);
+    }
+
     private void onConnected(Connection from, JsonNode frame) {
+        subject = frame.path("subject").asString(null);
         if (from.connected) {
             return;
         }
@@ -533,6 +575,9 @@ public final class TidegateClient implements AutoCloseable {
     }
 
     private void ledger(String channel, JsonNode frame, Consumer<ChannelLedger> action) {
+        if (superseding.contains(channel)) {
+            return;
+        }
         ChannelLedger ledger = channels.get(channel);
         if (ledger == null) {
             violate(channel, "frame for a channel that was not asked for", frame);
