@@ -137,9 +137,13 @@ final class RawWebSocket implements AutoCloseable {
         }
     }
 
-    /** The next frame that is no ping; pings are answered. */
+    /** The next frame that is no ping; pings are answered, and are no reason to wait longer. */
     Frame next() throws IOException {
+        long deadline = System.nanoTime() + Answers.WITHIN.toNanos();
         while (true) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new AssertionError("nothing but pings within " + Answers.WITHIN);
+            }
             Frame frame = read();
             if (frame.opcode() != PING) {
                 return frame;
