@@ -18,6 +18,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -43,6 +44,17 @@ class BackendsAwayTest {
             addresses.putAll(backend.address());
         }
         services = Services.on(addresses, "away").start();
+    }
+
+    /** Whatever another test left dead is brought back, and services may take a few seconds to see it. */
+    @BeforeEach
+    void whole() {
+        for (ServiceProcess backend : List.of(kafka, redis, postgres)) {
+            if (!backend.isAlive()) {
+                backend.start();
+            }
+        }
+        services.awaitReady();
     }
 
     @AfterAll
@@ -144,7 +156,6 @@ class BackendsAwayTest {
             assertThat(client.violations()).isEmpty();
             assertThat(List.of(services.ingest(), services.replay(), services.gateway()))
                     .allMatch(ServiceProcess::isReady);
-            postgres.start();
         }
     }
 }

@@ -125,7 +125,8 @@ final class Services implements AutoCloseable {
         }
     }
 
-    private void awaitReady() {
+    /** Waits until every process is ready. */
+    void awaitReady() {
         // Ingest first: it makes the topic, and when it cannot, its log says why and the others only wait.
         ingest.awaitReady();
         replay.awaitReady();
