@@ -20,6 +20,12 @@ public final class RehomeClients {
 
     private static final int MAX_POLL_RECORDS = 5_000;
 
+    /**
+     * A partition without a record in the group's reach has no offset to begin at; the consumer asks again only after its request
+     * time-out, 30 s by default, and is deaf there until then. Well above the 500 ms that a fetch may be held.
+     */
+    private static final int LOOK_AGAIN_MILLIS = 2_000;
+
     private RehomeClients() {}
 
     /** Reads committed records from the group's offset on. */
@@ -33,6 +39,7 @@ public final class RehomeClients {
         config.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
         config.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "by_duration:" + settings.reach());
         config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, MAX_POLL_RECORDS);
+        config.put(ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, LOOK_AGAIN_MILLIS);
         config.put(ConsumerConfig.METADATA_MAX_AGE_CONFIG, 10_000); // partitions that are added are found within it
         return new DefaultKafkaConsumerFactory<>(config);
     }
