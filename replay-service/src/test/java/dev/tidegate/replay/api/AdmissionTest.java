@@ -54,7 +54,7 @@ class AdmissionTest {
     @Test
     void whoFindsNoRoomOrWaitsTooLongIsRefused() {
         // given
-        Admission admission = new Admission("calls", 1, 1, Duration.ofMillis(50), refused);
+        Admission admission = new Admission("calls", 1, 1, Duration.ofSeconds(2), refused);
         Disposable inside = admission.run(Mono::never).subscribe();
         Mono<Integer> late = admission.run(() -> Mono.just(1)).cache();
         late.subscribe(v -> {}, e -> {});
@@ -66,10 +66,11 @@ class AdmissionTest {
         // and the one that waits, waits so long only
         assertThatThrownBy(late::block).hasMessageContaining("too many calls at once");
         assertThat(refused.sum()).isEqualTo(2);
-        assertThat(admission.waiting()).isZero();
+        await().until(() -> admission.waiting() == 0); // its place is given back after its error has been told
 
         // and when the first is cancelled there is room again
         inside.dispose();
+        await().until(() -> admission.inside() == 0);
         assertThat(admission.run(() -> Mono.just(3)).block()).isEqualTo(3);
     }
 
