@@ -13,6 +13,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
@@ -199,6 +201,11 @@ final class Topic implements AutoCloseable {
         get(admin.createTopics(List.of(new NewTopic(name, Services.PARTITIONS, (short) 1)))
                 .all());
         await("the topic is back").atMost(WITHIN).until(this::exists);
+        // and led: a producer's first batch that comes too early can cost it its delivery timeout
+        get(admin.listOffsets(IntStream.range(0, Services.PARTITIONS)
+                        .boxed()
+                        .collect(Collectors.toMap(p -> new TopicPartition(name, p), p -> OffsetSpec.latest())))
+                .all());
     }
 
     private boolean exists() {

@@ -21,8 +21,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -76,6 +79,16 @@ final class ReplayStand implements AutoCloseable {
 
     void createTopic() {
         get(admin.createTopics(List.of(new NewTopic(topic, PARTITIONS, (short) 1)))
+                .all()
+                .toCompletionStage()
+                .toCompletableFuture());
+        // Until the broker leads every partition: an idempotent producer whose very first batch is refused because it
+        // does not yet can get
+        // stuck on OUT_OF_ORDER_SEQUENCE_NUMBER until its delivery timeout of two minutes (seen with kafka-clients
+        // 4.3.1).
+        get(admin.listOffsets(IntStream.range(0, PARTITIONS)
+                        .boxed()
+                        .collect(Collectors.toMap(p -> new TopicPartition(topic, p), p -> OffsetSpec.latest())))
                 .all()
                 .toCompletionStage()
                 .toCompletableFuture());

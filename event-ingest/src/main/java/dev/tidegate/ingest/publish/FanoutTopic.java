@@ -4,7 +4,9 @@ import dev.tidegate.ingest.config.FanoutSettings;
 import dev.tidegate.ingest.publish.TopicView.Status;
 import dev.tidegate.protocol.Epoch;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -19,7 +21,9 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
@@ -214,6 +218,9 @@ public final class FanoutTopic implements AutoCloseable {
         if (found.isEmpty()) {
             create(admin);
             found = describe(admin);
+            if (found.isPresent()) {
+                awaitLeaders(admin, found.get());
+            }
         }
         TopicView seen = judge(found);
         if (seen.status() == Status.TOO_FEW_PARTITIONS) {
@@ -242,6 +249,17 @@ public final class FanoutTopic implements AutoCloseable {
                 throw e; // else another instance was faster
             }
         }
+    }
+
+    /**
+     * Returns once every partition of a new topic is led. A producer whose first batch comes before that is refused and
+     * can get stuck on OUT_OF_ORDER_SEQUENCE_NUMBER until its delivery timeout (seen with kafka-clients 4.3.1).
+     */
+    private void awaitLeaders(Admin admin, TopicDescription topic)
+            throws InterruptedException, ExecutionException, TimeoutException {
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        topic.partitions().forEach(p -> ends.put(new TopicPartition(topic.name(), p.partition()), OffsetSpec.latest()));
+        admin.listOffsets(ends).all().get(CALL_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     private Optional<TopicDescription> describe(Admin admin)
