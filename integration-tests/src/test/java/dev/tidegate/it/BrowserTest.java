@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.tidegate.testsupport.Backends;
+import dev.tidegate.testsupport.FaultyLink;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -23,7 +24,7 @@ class BrowserTest {
 
     private final Services services = Services.quiet();
     private final Publisher publisher = services.publisher();
-    private final CuttableLink link = new CuttableLink(services.gateway().port());
+    private final FaultyLink link = FaultyLink.to(services.gateway().port());
 
     @BeforeAll
     static void start() {
@@ -92,10 +93,10 @@ class BrowserTest {
         page.await("live again", rows("live", "afterwards") + " === 1");
 
         // when: the network tears, and nobody pulls anything
-        link.cut();
+        link.cut(FaultyLink.Ending.RST);
         page.await("cut", "document.body.dataset.state !== 'open'");
         publisher.stored(channel, "{\"text\":\"in the tunnel\"}");
-        link.mend();
+        link.pass();
         // then
         page.await("it comes back by itself with what it missed", rows("replay", "in the tunnel") + " === 1");
         String row = "[...document.querySelectorAll('#ledger tbody tr')].find(tr => tr.textContent.includes('" + channel
@@ -122,10 +123,10 @@ class BrowserTest {
         publisher.stored(channel, "{\"text\":\"first\"}");
         page.await("an event", rows("live", "first") + " + " + rows("replay", "first") + " === 1");
         // when
-        link.cut();
+        link.cut(FaultyLink.Ending.RST);
         page.await("cut", "document.body.dataset.state !== 'open'");
         publisher.stored(channel, "{\"text\":\"in the tunnel\"}");
-        link.mend();
+        link.pass();
         // then
         page.await("what was missed, marked", rows("replay", "in the tunnel") + " === 1");
         publisher.stored(channel, "{\"text\":\"afterwards\"}");
@@ -149,17 +150,19 @@ class BrowserTest {
         page.await("the stream is open", "opened === 1");
         publishUntilHeard(page, a);
         // when
-        link.cut();
+        link.cut(FaultyLink.Ending.RST);
         page.await("the browser noticed", "source.readyState === EventSource.CONNECTING");
         publisher.stored(a, "\"missed a\"");
         publisher.stored(b, "\"missed b\"");
-        link.mend();
+        link.pass();
         // then
         page.await("both missed events", "['missed a', 'missed b'].every(d => heard.some(h => h.frame.data === d))");
         publisher.stored(b, "\"afterwards\"");
         page.await("live again", "heard.some(h => h.frame.data === 'afterwards')");
         assertThat(page.evaluate("opened").asInt()).isEqualTo(2);
-        assertThat(page.evaluate("heard.filter(h => h.frame.replay).map(h => h.frame.data).sort().join()")
+        // A second "first" may have been under way when the link was cut; it is missed too then.
+        assertThat(page.evaluate("heard.filter(h => h.frame.replay && h.frame.data !== 'first')"
+                                + ".map(h => h.frame.data).sort().join()")
                         .asString())
                 .isEqualTo("missed a,missed b");
         assertThat(page.evaluate("heard.every(h => h.id !== '')").asBoolean()).isTrue();
