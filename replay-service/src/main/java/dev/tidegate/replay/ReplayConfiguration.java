@@ -10,6 +10,7 @@ import dev.tidegate.replay.config.FanoutSettings;
 import dev.tidegate.replay.config.InvalidSetting;
 import dev.tidegate.replay.config.KafkaSettings;
 import dev.tidegate.replay.config.NamespaceSettings;
+import dev.tidegate.replay.config.PostgresSettings;
 import dev.tidegate.replay.config.ReplaySettings;
 import dev.tidegate.replay.kafka.KafkaClients;
 import dev.tidegate.replay.kafka.RangeScans;
@@ -19,10 +20,13 @@ import dev.tidegate.replay.kafka.TopicLog;
 import dev.tidegate.replay.kafka.TopicWatch;
 import dev.tidegate.replay.metrics.MeterNames;
 import dev.tidegate.replay.metrics.ReplayMetrics;
+import dev.tidegate.replay.postgres.Postgres;
+import dev.tidegate.replay.postgres.PostgresHealth;
 import dev.tidegate.replay.recent.RecentLog;
 import dev.tidegate.replay.recent.RingMemory;
 import dev.tidegate.replay.tiers.Answers;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.r2dbc.pool.PoolMetrics;
 import java.lang.management.ManagementFactory;
 import java.util.HashSet;
 import java.util.List;
@@ -66,6 +70,7 @@ import org.springframework.context.annotation.Import;
     FanoutSettings.class,
     KafkaSettings.class,
     NamespaceSettings.class,
+    PostgresSettings.class,
     ReplaySettings.class,
 })
 @Import(ApiConfiguration.class)
@@ -175,6 +180,16 @@ class ReplayConfiguration {
         return new Answers(tail, scans, watch, settings, notInMemory(namespaces), metrics);
     }
 
+    @Bean(initMethod = "start")
+    Postgres postgres(PostgresSettings settings) {
+        return new Postgres(settings);
+    }
+
+    @Bean
+    PostgresHealth postgresHealthIndicator(Postgres postgres) {
+        return new PostgresHealth(postgres);
+    }
+
     @Bean
     TailHealth tailHealthIndicator(Tail tail, TopicWatch watch) {
         return new TailHealth(tail, watch);
@@ -182,7 +197,12 @@ class ReplayConfiguration {
 
     @Bean
     MeterNames meterNames(
-            MeterRegistry registry, ReplayMetrics metrics, Tail tail, TopicWatch watch, RangeScans scans) {
+            MeterRegistry registry,
+            ReplayMetrics metrics,
+            Tail tail,
+            TopicWatch watch,
+            RangeScans scans,
+            Postgres postgres) {
         return new MeterNames(registry, metrics)
                 .gauge("tail.lag", "Records not read yet", tail, of(TopicLog::lag))
                 .gauge("kafka.reachable", "Whether Kafka answered last", watch, w -> w.reachable() ? 1 : 0)
@@ -194,7 +214,14 @@ class ReplayConfiguration {
                 .gauge("recent.allocated.bytes", "Bytes of memory taken", tail, Tail::allocatedBytes)
                 .gauge("scan.active", "Scans under way", scans, RangeScans::active)
                 .gauge("scan.waiting", "Requests waiting for a scan", scans, RangeScans::waiting)
-                .gauge("scan.buffered.bytes", "Bytes found and not sent", scans, RangeScans::bufferedBytes);
+                .gauge("scan.buffered.bytes", "Bytes found and not sent", scans, RangeScans::bufferedBytes)
+                .gauge("postgres.up", "Whether PostgreSQL did the last work", postgres, p -> p.up() ? 1 : 0)
+                .gauge("postgres.busy", "Connections at work", postgres, p -> p.pooled(PoolMetrics::acquiredSize))
+                .gauge(
+                        "postgres.waiting",
+                        "Work without one",
+                        postgres,
+                        p -> p.pooled(PoolMetrics::pendingAcquireSize));
     }
 
     private static ToDoubleFunction<Tail> of(ToDoubleFunction<TopicLog> value) {

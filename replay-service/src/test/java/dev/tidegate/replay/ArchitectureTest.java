@@ -43,10 +43,23 @@ class ArchitectureTest {
             .resideInAnyPackage("org.apache.kafka..", "reactor.kafka..");
 
     @ArchTest
+    static final ArchRule onlyOnePackageKnowsJdbc = noClasses()
+            .that()
+            .resideInAPackage("dev.tidegate.replay..")
+            .and()
+            .resideOutsideOfPackage("dev.tidegate.replay.postgres..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("java.sql..", "javax.sql..", "org.postgresql..", "org.flywaydb..");
+
+    @ArchTest
     static final ArchRule onlyTheApiKnowsHttp = noClasses()
             .that()
             .resideInAnyPackage(
-                    "dev.tidegate.replay.kafka..", "dev.tidegate.replay.tiers..", "dev.tidegate.replay.access..")
+                    "dev.tidegate.replay.kafka..",
+                    "dev.tidegate.replay.postgres..",
+                    "dev.tidegate.replay.tiers..",
+                    "dev.tidegate.replay.access..")
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("org.springframework.web..", "org.springframework.http..", "reactor.netty..");

@@ -111,6 +111,7 @@ final class ReplayStand implements AutoCloseable {
                 "server.port", 0,
                 "server.address", "127.0.0.1",
                 "tidegate.kafka.bootstrap-servers", kafka,
+                "tidegate.postgres.url", "",
                 "tidegate.fanout.topic", topic,
                 "tidegate.auth.service-token", SERVICE_TOKEN,
                 "tidegate.replay.topic-check", "200ms",
