@@ -7,6 +7,7 @@ import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.metrics.GatewayMeters;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.resume.ReplayMerge;
@@ -20,6 +21,7 @@ import dev.tidegate.gateway.transport.GatewayCore;
 import dev.tidegate.gateway.transport.calls.HttpEventPublisher;
 import dev.tidegate.gateway.transport.calls.HttpReplaySource;
 import io.netty.buffer.ByteBufAllocator;
+import org.jspecify.annotations.Nullable;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Import;
@@ -86,11 +88,16 @@ class GatewayConfiguration {
                 shards.all(),
                 ByteBufAllocator.DEFAULT,
                 (int) fanout.maxPayloadBytes().toBytes(),
-                metrics);
+                metrics,
+                deflater(settings.compression()));
         KafkaTailer tailer = new KafkaTailer(KafkaTailer.Settings.of(settings.kafka(), fanout.topic()), dispatcher);
         motion.of(tailer);
         tailer.start();
         return new RunningCore(shards, dispatcher, tailer, metrics);
+    }
+
+    private static @Nullable FrameDeflater deflater(GatewaySettings.Compression c) {
+        return c.enabled() ? new FrameDeflater(c.level(), (int) c.threshold().toBytes()) : null;
     }
 
     @Bean

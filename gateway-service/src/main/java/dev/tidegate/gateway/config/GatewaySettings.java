@@ -20,6 +20,7 @@ import org.springframework.util.unit.DataSize;
  *     streams, and no check of the origin of WebSockets (they carry no cookies: a token is what counts)
  * @param limits bounds that protect the gateway
  * @param socket options of the server's sockets
+ * @param compression permessage-deflate for WebSocket clients that offer it
  * @param ingest how client publishes reach the ingest service
  * @param replay how missed events are asked for
  */
@@ -34,6 +35,7 @@ public record GatewaySettings(
         @DefaultValue List<String> allowedOrigins,
         @DefaultValue Limits limits,
         @DefaultValue Socket socket,
+        @DefaultValue Compression compression,
         @DefaultValue Ingest ingest,
         @DefaultValue ReplayService replay) {
     /** Most event loops: the interest table keeps one bit of a long for each. */
@@ -110,6 +112,26 @@ public record GatewaySettings(
             InvalidSetting.unlessBetween(p + "write-buffer-low", writeBufferLow, 1, 1 << 30);
             InvalidSetting.unlessBetween(p + "write-buffer-high", writeBufferHigh, writeBufferLow.toBytes(), 1 << 30);
             InvalidSetting.unlessBetween(p + "http-idle", httpIdle, Duration.ofMillis(100), Duration.ofHours(1));
+        }
+    }
+
+    /**
+     * Compression of WebSocket messages (permessage-deflate, RFC 7692) for clients that offer it. A message is compressed
+     * once, on the tailer's thread, for all of its receivers. Whoever publishes secrets beside text that others choose
+     * should leave it off: lengths tell, through TLS too.
+     *
+     * @param enabled whether offers are accepted
+     * @param level zlib's: 1 (fast) to 9 (small)
+     * @param threshold frames of fewer bytes go as they are
+     */
+    public record Compression(
+            @DefaultValue("false") boolean enabled,
+            @DefaultValue("6") int level,
+            @DefaultValue("256") DataSize threshold) {
+        public Compression {
+            String p = "tidegate.gateway.compression.";
+            InvalidSetting.unlessBetween(p + "level", level, 1, 9);
+            InvalidSetting.unlessBetween(p + "threshold", threshold, 1, 1 << 20);
         }
     }
 

@@ -40,6 +40,8 @@ public final class FanoutDispatcher {
     private final FrameBuffer json = new FrameBuffer(4096);
     private final FrameBuffer ws = new FrameBuffer(16 * 1024);
     private final FrameBuffer sse = new FrameBuffer(4096);
+    private final FrameBuffer deflated = new FrameBuffer(4096);
+    private final @Nullable FrameDeflater deflater;
     private final LoopBatch.Builder[] builders;
     private final UndeliverableLog undeliverableLog = new UndeliverableLog();
 
@@ -48,6 +50,7 @@ public final class FanoutDispatcher {
     private int[] next = new int[256];
     private int stagedCount;
     private Interest[] touched = new Interest[64];
+    private long[] lastOffsetBefore = new long[64]; // of each of them, before this batch
     private int touchedCount;
 
     private int[] movedPartitions = new int[16];
@@ -56,18 +59,30 @@ public final class FanoutDispatcher {
 
     private volatile @Nullable Tail tail;
 
+    /** A dispatcher that compresses nothing. */
+    public FanoutDispatcher(
+            List<? extends ShardInbox> shards,
+            ByteBufAllocator allocator,
+            int maxPayloadBytes,
+            GatewayMetrics metrics) {
+        this(shards, allocator, maxPayloadBytes, metrics, null);
+    }
+
     /**
      * A dispatcher to these loops.
      *
      * @param shards one per event loop, in the order of their indexes; at most 64
      * @param allocator of the batches' buffers; they are freed on the loops
      * @param maxPayloadBytes a larger payload is not delivered
+     * @param deflater frames for subscribers that take compressed ones, used by the tailer alone; null: there are none
      */
     public FanoutDispatcher(
             List<? extends ShardInbox> shards,
             ByteBufAllocator allocator,
             int maxPayloadBytes,
-            GatewayMetrics metrics) {
+            GatewayMetrics metrics,
+            @Nullable FrameDeflater deflater) {
+        this.deflater = deflater;
         this.shards = List.copyOf(shards);
         this.allocator = allocator;
         this.maxPayloadBytes = maxPayloadBytes;
@@ -181,7 +196,7 @@ public final class FanoutDispatcher {
             interest.stagedHead = -1;
             interest.stagedTail = -1;
             if (undo) {
-                interest.lastOffset = interest.lastOffsetBefore;
+                interest.lastOffset = lastOffsetBefore[i];
             }
         }
         Arrays.fill(touched, 0, touchedCount, null);
@@ -206,10 +221,11 @@ public final class FanoutDispatcher {
         if (interest.stagedHead < 0) {
             if (touchedCount == touched.length) {
                 touched = Arrays.copyOf(touched, touchedCount * 2);
+                lastOffsetBefore = Arrays.copyOf(lastOffsetBefore, touchedCount * 2);
             }
+            lastOffsetBefore[touchedCount] = interest.lastOffset;
             touched[touchedCount++] = interest;
             interest.stagedHead = i;
-            interest.lastOffsetBefore = interest.lastOffset;
         } else {
             next[interest.stagedTail] = i;
         }
@@ -221,30 +237,33 @@ public final class FanoutDispatcher {
         int head = interest.stagedHead;
         long wsLoops = interest.wsLoops;
         long sseLoops = interest.sseLoops;
+        long deflateLoops = deflater == null ? 0 : interest.deflateLoops & wsLoops;
         ws.clear();
         sse.clear();
+        deflated.clear();
         boolean started = false;
         for (int i = head; i >= 0; i = next[i]) {
             ConsumerRecord<byte[], byte[]> record = staged[i];
             if (record == null) {
                 throw new IllegalStateException("a staged record is gone");
             }
-            if (!encode(t, interest, record, sseLoops != 0)) {
+            if (!encode(t, interest, record, sseLoops != 0, deflateLoops != 0)) {
                 continue;
             }
             if (!started) {
                 started = true;
                 startSegments(interest, wsLoops | sseLoops);
             }
-            eventToBuilders(record.offset(), wsLoops | sseLoops, sseLoops);
+            eventToBuilders(record.offset(), wsLoops | sseLoops, sseLoops, deflateLoops);
         }
         if (started) {
-            appendToBuilders(wsLoops | sseLoops, sseLoops);
+            appendToBuilders(wsLoops | sseLoops, sseLoops, deflateLoops);
         }
     }
 
     /** Encodes one record behind those before it; false if it is no event of this channel. */
-    private boolean encode(Tail t, Interest interest, ConsumerRecord<byte[], byte[]> record, boolean forSse) {
+    private boolean encode(
+            Tail t, Interest interest, ConsumerRecord<byte[], byte[]> record, boolean forSse, boolean forDeflate) {
         long offset = record.offset();
         if (record.partition() != interest.partition) {
             metrics.misplaced.increment();
@@ -268,11 +287,15 @@ public final class FanoutDispatcher {
         }
         int wsSize = ws.size();
         int sseSize = sse.size();
+        int deflatedSize = deflated.size();
         try {
             EventFrames.encode(json.clear(), t.epoch(), record.partition(), offset, prev, view, false);
             WireFormats.webSocketText(ws, json);
             if (forSse) {
                 WireFormats.sseBlock(sse, view.type(), json);
+            }
+            if (forDeflate) {
+                deflate();
             }
         } catch (RuntimeException e) {
             // A record that passed its check encodes. If one should not, it must not hold up all others for ever.
@@ -280,10 +303,22 @@ public final class FanoutDispatcher {
             metrics.faults.increment();
             ws.truncate(wsSize);
             sse.truncate(sseSize);
+            deflated.truncate(deflatedSize);
             return false;
         }
         interest.lastOffset = offset;
         return true;
+    }
+
+    private void deflate() {
+        FrameDeflater d = deflater;
+        if (d != null) {
+            int n = d.append(deflated, json);
+            if (n != FrameDeflater.AS_IT_IS) {
+                metrics.deflatedFrom.add(json.size());
+                metrics.deflatedTo.add(n);
+            }
+        }
     }
 
     private void startSegments(Interest interest, long loops) {
@@ -292,18 +327,25 @@ public final class FanoutDispatcher {
         }
     }
 
-    private void eventToBuilders(long offset, long loops, long sseLoops) {
+    private void eventToBuilders(long offset, long loops, long sseLoops, long deflateLoops) {
         for (long bits = loops; bits != 0; bits &= bits - 1) {
             int loop = Long.numberOfTrailingZeros(bits);
             LoopBatch.Builder b = builders[loop];
             ByteBuf s = b.sse;
             int sseIndex = s == null ? 0 : s.writerIndex();
             boolean wantsSse = (sseLoops >>> loop & 1) != 0;
-            b.event(offset, b.ws.writerIndex() + ws.size(), wantsSse ? sseIndex + sse.size() : sseIndex);
+            ByteBuf d = b.deflated;
+            int deflatedIndex = d == null ? 0 : d.writerIndex();
+            boolean wantsDeflated = (deflateLoops >>> loop & 1) != 0;
+            b.event(
+                    offset,
+                    b.ws.writerIndex() + ws.size(),
+                    wantsSse ? sseIndex + sse.size() : sseIndex,
+                    wantsDeflated ? deflatedIndex + deflated.size() : deflatedIndex);
         }
     }
 
-    private void appendToBuilders(long loops, long sseLoops) {
+    private void appendToBuilders(long loops, long sseLoops, long deflateLoops) {
         for (long bits = loops; bits != 0; bits &= bits - 1) {
             LoopBatch.Builder b = builders[Long.numberOfTrailingZeros(bits)];
             if (b.ws.capacity() == 0) {
@@ -319,6 +361,15 @@ public final class FanoutDispatcher {
                 b.sse = s;
             }
             s.writeBytes(sse.array(), 0, sse.size());
+        }
+        for (long bits = deflateLoops; bits != 0; bits &= bits - 1) {
+            LoopBatch.Builder b = builders[Long.numberOfTrailingZeros(bits)];
+            ByteBuf d = b.deflated;
+            if (d == null) {
+                d = allocator.directBuffer(Math.max(1024, deflated.size()));
+                b.deflated = d;
+            }
+            d.writeBytes(deflated.array(), 0, deflated.size());
         }
     }
 

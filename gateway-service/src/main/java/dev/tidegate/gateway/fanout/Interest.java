@@ -33,12 +33,17 @@ public final class Interest {
     /** Bits of the loops with event-stream subscribers. */
     volatile long sseLoops;
 
+    /**
+     * Bits of the loops some of whose WebSocket subscribers take compressed frames. A hint, under no rule of order: a
+     * batch that was made before it was seen has plain frames only, which those subscribers take as well.
+     */
+    volatile long deflateLoops;
+
     private volatile long base = UNKNOWN;
     private boolean dead; // under the monitor
 
     // Of the tailer thread alone:
     long lastOffset = UNKNOWN;
-    long lastOffsetBefore = UNKNOWN; // before the batch that is staged
     int stagedHead = -1;
     int stagedTail = -1;
 
@@ -61,6 +66,12 @@ public final class Interest {
     /** Attaches the loop's own channel object, on that loop. */
     public void attach(int loop, @Nullable Object channel) {
         perLoop[loop] = channel;
+    }
+
+    /** Notes whether some of the loop's WebSocket subscribers take compressed frames; on that loop. */
+    public synchronized void deflate(int loop, boolean wanted) {
+        long bit = 1L << loop;
+        deflateLoops = wanted ? deflateLoops | bit : deflateLoops & ~bit;
     }
 
     /** Makes a loop's interest visible, then reads the position; {@link Tail#RETRY} if this object has been removed meanwhile. */
@@ -86,6 +97,7 @@ public final class Interest {
             sseLoops &= ~loopBit;
         } else {
             wsLoops &= ~loopBit;
+            deflateLoops &= ~loopBit;
         }
         dead = wsLoops == 0 && sseLoops == 0;
         return dead;

@@ -13,27 +13,27 @@ import org.jspecify.annotations.Nullable;
  * {@link #copyOf copy of its segment}, shared by {@link #retain}.
  */
 public final class LoopBatch {
-    private final ByteBuf ws;
+    private final Frames ws;
+    private final @Nullable Frames deflated;
     private final @Nullable ByteBuf sse;
     private final int segments;
     private final Interest[] interest;
     private final int[] firstEvent; // per segment, index into the event arrays; one more at the end
     private final long[] offset; // per event
-    private final int[] wsEnd; // per event, index in ws after its frame
     private final int[] sseEnd; // per event, index in sse after its block; empty without event streams
     private final Tail tail;
     private final int[] partitions;
     private final long[] ends;
 
     LoopBatch(Builder b, Tail tail, int[] partitions, long[] ends) {
-        this.ws = b.ws;
         this.sse = b.sse;
         this.segments = b.segments;
         this.interest = Arrays.copyOf(b.interest, b.segments);
         this.firstEvent = Arrays.copyOf(b.firstEvent, b.segments + 1);
         this.firstEvent[b.segments] = b.events;
         this.offset = Arrays.copyOf(b.offset, b.events);
-        this.wsEnd = Arrays.copyOf(b.wsEnd, b.events);
+        this.ws = new Frames(b.ws, Arrays.copyOf(b.wsEnd, b.events));
+        this.deflated = b.deflated == null ? null : new Frames(b.deflated, Arrays.copyOf(b.deflatedEnd, b.events));
         this.sseEnd = b.sse == null ? NONE : Arrays.copyOf(b.sseEnd, b.events);
         this.tail = tail;
         this.partitions = partitions;
@@ -43,13 +43,15 @@ public final class LoopBatch {
     private LoopBatch(LoopBatch of, int segment) {
         int first = of.firstEvent[segment];
         int end = of.firstEvent[segment + 1];
-        int wsFrom = first == 0 ? 0 : of.wsEnd[first - 1];
-        this.ws = of.ws.copy(wsFrom, of.wsEnd[end - 1] - wsFrom);
+        int wsFrom = of.ws.start(first);
         this.segments = 1;
         this.interest = new Interest[] {of.interest[segment]};
         this.firstEvent = new int[] {0, end - first};
         this.offset = Arrays.copyOfRange(of.offset, first, end);
-        this.wsEnd = less(Arrays.copyOfRange(of.wsEnd, first, end), wsFrom);
+        this.ws = new Frames(
+                of.ws.bytes.copy(wsFrom, of.ws.end[end - 1] - wsFrom),
+                less(Arrays.copyOfRange(of.ws.end, first, end), wsFrom));
+        this.deflated = null; // plain frames are right for everybody, and what is kept is bounded by their bytes
         ByteBuf s = of.sse;
         if (s == null) {
             this.sse = null;
@@ -126,35 +128,69 @@ public final class LoopBatch {
         return i - firstEvent[segment];
     }
 
-    /** Bytes of the segment in WebSocket framing. */
+    /** Bytes of the segment in plain WebSocket framing. */
     public int wsBytes(int segment) {
-        int first = firstEvent[segment];
-        return wsEnd[firstEvent[segment + 1] - 1] - (first == 0 ? 0 : wsEnd[first - 1]);
+        return ws.bytes(segment);
     }
 
-    /** The segment's WebSocket frames from this event on; the caller owns the returned buffer. */
+    /** The segment's plain WebSocket frames from this event on; the caller owns the returned buffer. */
     public ByteBuf ws(int segment, int fromEvent) {
-        int first = firstEvent[segment] + fromEvent;
-        int from = first == 0 ? 0 : wsEnd[first - 1];
-        return ws.retainedSlice(from, wsEnd[firstEvent[segment + 1] - 1] - from);
+        return ws.from(segment, fromEvent);
+    }
+
+    /**
+     * The segment's frames as a WebSocket takes them that does or does not take compressed ones: plain ones also for the
+     * former, where nobody had asked for others when the batch was made.
+     */
+    public Frames frames(int segment, boolean deflating) {
+        Frames d = deflated;
+        return deflating && d != null && d.bytes(segment) > 0 ? d : ws;
     }
 
     /** Whether the WebSocket frames lie at an address. */
     public boolean isDirect() {
-        return ws.hasMemoryAddress();
+        return ws.bytes.hasMemoryAddress();
     }
 
-    /** The address of the segment's WebSocket frames; valid while the batch is. */
-    public long wsAddress(int segment) {
-        int first = firstEvent[segment];
-        return ws.memoryAddress() + (first == 0 ? 0 : wsEnd[first - 1]);
-    }
+    /** The batch's frames in one kind of WebSocket framing. */
+    public final class Frames {
+        private final ByteBuf bytes;
+        private final int[] end; // per event, index in the buffer after its frame
 
-    /** The segment's WebSocket frames but for this many bytes at their start; the caller owns the returned buffer. */
-    public ByteBuf wsRest(int segment, int skip) {
-        int first = firstEvent[segment];
-        int from = (first == 0 ? 0 : wsEnd[first - 1]) + skip;
-        return ws.retainedSlice(from, wsEnd[firstEvent[segment + 1] - 1] - from);
+        private Frames(ByteBuf bytes, int[] end) {
+            this.bytes = bytes;
+            this.end = end;
+        }
+
+        private int start(int event) {
+            return event == 0 ? 0 : end[event - 1];
+        }
+
+        private int end(int segment) {
+            return end[firstEvent[segment + 1] - 1];
+        }
+
+        /** Bytes of the segment. */
+        public int bytes(int segment) {
+            return end(segment) - start(firstEvent[segment]);
+        }
+
+        /** The segment's frames from this event on; the caller owns the returned buffer. */
+        public ByteBuf from(int segment, int event) {
+            int from = start(firstEvent[segment] + event);
+            return bytes.retainedSlice(from, end(segment) - from);
+        }
+
+        /** The address of the segment's frames, where they have one; valid while the batch is. */
+        public long address(int segment) {
+            return bytes.memoryAddress() + start(firstEvent[segment]);
+        }
+
+        /** The segment's frames but for this many bytes at their start; the caller owns the returned buffer. */
+        public ByteBuf rest(int segment, int skip) {
+            int from = start(firstEvent[segment]) + skip;
+            return bytes.retainedSlice(from, end(segment) - from);
+        }
     }
 
     /** One event's block of an event stream, without its {@code id:} line and end; the caller owns the buffer. */
@@ -185,7 +221,10 @@ public final class LoopBatch {
 
     /** Keeps the buffers beyond the delivery. */
     public void retain() {
-        ws.retain();
+        ws.bytes.retain();
+        if (deflated != null) {
+            deflated.bytes.retain();
+        }
         if (sse != null) {
             sse.retain();
         }
@@ -193,7 +232,10 @@ public final class LoopBatch {
 
     /** Gives the buffers back. */
     public void release() {
-        ws.release();
+        ws.bytes.release();
+        if (deflated != null) {
+            deflated.bytes.release();
+        }
         if (sse != null) {
             sse.release();
         }
@@ -206,6 +248,9 @@ public final class LoopBatch {
         @Nullable
         ByteBuf sse;
 
+        @Nullable
+        ByteBuf deflated;
+
         int segments;
         int events;
         Interest[] interest = new Interest[16];
@@ -213,6 +258,7 @@ public final class LoopBatch {
         long[] offset = new long[64];
         int[] wsEnd = new int[64];
         int[] sseEnd = new int[64];
+        int[] deflatedEnd = new int[64];
 
         boolean isEmpty() {
             return segments == 0;
@@ -227,14 +273,16 @@ public final class LoopBatch {
             firstEvent[segments++] = events;
         }
 
-        void event(long o, int wsIndex, int sseIndex) {
+        void event(long o, int wsIndex, int sseIndex, int deflatedIndex) {
             if (events == offset.length) {
                 offset = Arrays.copyOf(offset, events * 2);
                 wsEnd = Arrays.copyOf(wsEnd, events * 2);
                 sseEnd = Arrays.copyOf(sseEnd, events * 2);
+                deflatedEnd = Arrays.copyOf(deflatedEnd, events * 2);
             }
             offset[events] = o;
             wsEnd[events] = wsIndex;
+            deflatedEnd[events] = deflatedIndex;
             sseEnd[events++] = sseIndex;
         }
 
@@ -244,6 +292,10 @@ public final class LoopBatch {
             ByteBuf s = sse;
             if (s != null) {
                 s.release();
+            }
+            ByteBuf d = deflated;
+            if (d != null) {
+                d.release();
             }
             reset();
         }
@@ -255,6 +307,7 @@ public final class LoopBatch {
             events = 0;
             ws = io.netty.buffer.Unpooled.EMPTY_BUFFER;
             sse = null;
+            deflated = null;
         }
     }
 }

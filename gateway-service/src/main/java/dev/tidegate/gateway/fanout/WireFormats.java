@@ -12,12 +12,23 @@ public final class WireFormats {
     /** First byte of an unfragmented text frame (RFC 6455, 5.2). */
     private static final int FIN_TEXT = 0x81;
 
+    /** The same with RSV1: the message is compressed (RFC 7692, 6). */
+    private static final int FIN_TEXT_DEFLATED = 0xc1;
+
     private WireFormats() {}
 
     /** Appends an unmasked, unfragmented RFC 6455 text frame. */
     public static void webSocketText(FrameBuffer out, FrameBuffer json) {
-        int n = json.size();
-        out.raw(FIN_TEXT);
+        webSocket(out, FIN_TEXT, json.array(), json.size());
+    }
+
+    /** Appends a text frame of permessage-deflate, whose payload is the first so many of these bytes. */
+    static void webSocketDeflated(FrameBuffer out, byte[] deflated, int n) {
+        webSocket(out, FIN_TEXT_DEFLATED, deflated, n);
+    }
+
+    private static void webSocket(FrameBuffer out, int firstByte, byte[] payload, int n) {
+        out.raw(firstByte);
         if (n < 126) {
             out.raw(n);
         } else if (n < 65536) {
@@ -33,7 +44,7 @@ public final class WireFormats {
                     .raw(n >> 8)
                     .raw(n);
         }
-        out.raw(json.array(), 0, n);
+        out.raw(payload, 0, n);
     }
 
     /** Appends a block of an event stream but for its {@code id:} line and the empty line that ends it. */

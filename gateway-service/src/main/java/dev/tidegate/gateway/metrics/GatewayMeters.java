@@ -32,6 +32,12 @@ public final class GatewayMeters implements MeterBinder {
         counter(registry, "records.misplaced", metrics.misplaced, "Records in a partition that is not their key's");
         counter(registry, "records.broken.headers", metrics.brokenHeaders, "Records whose broken headers were ignored");
         counter(registry, "delivered", metrics.delivered, "Frames handed to sockets: one per event and subscriber");
+        counter(
+                registry,
+                "deflated.from.bytes",
+                metrics.deflatedFrom,
+                "Bytes of messages that were compressed, once each");
+        counter(registry, "deflated.to.bytes", metrics.deflatedTo, "Bytes that compressed messages became, once each");
         counter(registry, "replayed", metrics.replayed, "Events replayed to clients");
         counter(registry, "gaps", metrics.gaps, "Gaps told to clients");
         counter(registry, "resumes.pending", metrics.pending, "Resumes that had to wait for the replay service");

@@ -18,6 +18,10 @@ public final class GatewayMetrics {
     public final LongAdder recordsWanted = new LongAdder();
     /** Frames handed to sockets: one per event and subscriber. */
     public final LongAdder delivered = new LongAdder();
+    /** Bytes of the messages that were compressed, once each whatever the number of their receivers. */
+    public final LongAdder deflatedFrom = new LongAdder();
+    /** The bytes that became of them. */
+    public final LongAdder deflatedTo = new LongAdder();
     /** Events replayed to clients. */
     public final LongAdder replayed = new LongAdder();
     /** Records that lie in a partition their key does not belong to. */

@@ -48,8 +48,12 @@ final class DirectSends {
         return ring != null;
     }
 
-    /** Sends a segment past the transport, with the next {@link #flush}; false if it has to go through it. */
-    boolean offer(Session session, LoopBatch of, int segment) {
+    /**
+     * Sends a segment past the transport, with the next {@link #flush}; false if it has to go through it.
+     *
+     * @param frames the batch's frames as this session takes them
+     */
+    boolean offer(Session session, LoopBatch of, int segment, LoopBatch.Frames frames) {
         SendRing r = ring;
         if (r == null) {
             return false;
@@ -67,7 +71,7 @@ final class DirectSends {
         sessions[tag] = session;
         segments[tag] = segment;
         batch = of;
-        r.send(socket, of.wsAddress(segment), of.wsBytes(segment), tag);
+        r.send(socket, frames.address(segment), frames.bytes(segment), tag);
         return true;
     }
 
@@ -108,7 +112,8 @@ final class DirectSends {
         Session session = sessions[tag];
         LoopBatch of = batch;
         if (session != null && of != null) {
-            session.write(of.wsRest(segments[tag], Math.max(result, 0)));
+            int segment = segments[tag];
+            session.write(of.frames(segment, session.deflates()).rest(segment, Math.max(result, 0)));
         }
     }
 }

@@ -18,6 +18,8 @@ public record Handshake(Identity identity, WireFormat format, List<Subscribe> su
     public enum WireFormat {
         /** RFC 6455 text frames. */
         WEBSOCKET,
+        /** The same with permessage-deflate (RFC 7692) agreed on, no context kept by either side. */
+        WEBSOCKET_DEFLATE,
         /** Server-sent events (text/event-stream), the body of an HTTP/1.1 response that ends with the connection. */
         SSE
     }

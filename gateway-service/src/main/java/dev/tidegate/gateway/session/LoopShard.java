@@ -73,6 +73,7 @@ public final class LoopShard implements ShardInbox {
     private final DirectSends sends = new DirectSends(this);
     private final boolean useRing;
     private final Sweep sweep;
+    private @Nullable MessageInflater inflater; // from the first compressed message on
     private @Nullable Tail tail;
     private long delivered; // by the batch under way
     private boolean moving;
@@ -106,7 +107,14 @@ public final class LoopShard implements ShardInbox {
 
     /** Ends the loop's part; any thread. */
     void close() {
-        loop.execute(sends::close);
+        loop.execute(() -> {
+            sends.close();
+            MessageInflater i = inflater;
+            inflater = null;
+            if (i != null) {
+                i.close();
+            }
+        });
     }
 
     /** Whether broadcasts go through a ring of their own; on the loop. */
@@ -161,17 +169,20 @@ public final class LoopShard implements ShardInbox {
         int written = 0;
         LoopBatch kept = null;
         boolean direct = sends.hasRing() && batch.isDirect();
+        LoopBatch.Frames plain = batch.frames(segment, false);
+        LoopBatch.Frames deflated = batch.frames(segment, true);
         Subscription[] subs = channel.ws;
         for (int i = 0, n = channel.wsCount; i < n; i++) {
             Subscription sub = subs[i];
             Session session = sub.session;
+            LoopBatch.Frames frames = session.deflates() ? deflated : plain;
             try {
                 if (sub.merge != null || sub.parked || sub.position >= first) {
                     kept = exceptional(sub, batch, segment, kept);
-                } else if (direct && sends.offer(session, batch, segment)) {
+                } else if (direct && sends.offer(session, batch, segment, frames)) {
                     written++;
                 } else if (session.writable()) {
-                    session.write(batch.ws(segment, 0));
+                    session.write(frames.from(segment, 0));
                     written++;
                 } else {
                     kept = exceptional(sub, batch, segment, kept);
@@ -269,6 +280,9 @@ public final class LoopShard implements ShardInbox {
         boolean firstOfFormat = sse ? channel.sseCount == 0 : channel.wsCount == 0;
         long position = firstOfFormat ? channel.join(tail(), index, sse) : tail().position(channel.partition());
         channel.add(sub, sse);
+        if (sub.session.deflates()) {
+            channel.countDeflating(1, index);
+        }
         shared.metrics().subscriptions.increment();
         return position;
     }
@@ -277,6 +291,9 @@ public final class LoopShard implements ShardInbox {
         assert loop.inEventLoop();
         ShardChannel channel = sub.channel;
         channel.remove(sub, sse);
+        if (sub.session.deflates()) {
+            channel.countDeflating(-1, index);
+        }
         shared.metrics().subscriptions.decrement();
         boolean lastOfFormat = sse ? channel.sseCount == 0 : channel.wsCount == 0;
         var interest = channel.interest;
@@ -345,6 +362,16 @@ public final class LoopShard implements ShardInbox {
         assert loop.inEventLoop();
         sweep.remove(session);
         shared.metrics().connections.decrement();
+    }
+
+    /** Of the loop, for what clients send compressed. */
+    MessageInflater inflater() {
+        MessageInflater i = inflater;
+        if (i == null) {
+            i = new MessageInflater(shared.limits().maxFrameBytes());
+            inflater = i;
+        }
+        return i;
     }
 
     Sweep sweep() {
@@ -436,7 +463,7 @@ public final class LoopShard implements ShardInbox {
         if (!channel.isActive()) {
             return; // its end has been told already, so nobody would tell the session
         }
-        Session session = new Session(this, handshake.identity(), handshake.format() == Handshake.WireFormat.SSE);
+        Session session = new Session(this, handshake.identity(), handshake.format());
         session.start(channel, handshake);
     }
 }

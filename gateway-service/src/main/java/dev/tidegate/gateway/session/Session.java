@@ -56,12 +56,12 @@ final class Session {
     private long deadline; // by the loop's ticker: to identify itself; once closing: to take the close frame
     private @Nullable Resumes resumes;
 
-    Session(LoopShard shard, Identity identity, boolean sse) {
+    Session(LoopShard shard, Identity identity, Handshake.WireFormat format) {
         this.shard = shard;
         this.identity = identity;
         this.authenticated =
                 identity.subject() != null || !shard.shared.limits().mustAuthenticate();
-        this.out = sse ? new SseOutput() : WebSocketOutput.INSTANCE;
+        this.out = SessionOutput.of(format);
     }
 
     @SuppressWarnings("NullAway.Init") // set by start(), before anything can reach the session
@@ -128,6 +128,11 @@ final class Session {
 
     boolean isSse() {
         return out.isSse();
+    }
+
+    /** Whether it takes compressed messages. */
+    boolean deflates() {
+        return out == WebSocketOutput.DEFLATING; // no field of its own: a session has few
     }
 
     /** The channel is gone. */

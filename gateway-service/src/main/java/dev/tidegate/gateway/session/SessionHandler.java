@@ -28,9 +28,13 @@ import org.slf4j.LoggerFactory;
 final class SessionHandler extends ChannelInboundHandlerAdapter {
     private static final Logger LOG = LoggerFactory.getLogger(SessionHandler.class);
 
+    /** The bit that permessage-deflate uses, in the three reserved ones of a frame. */
+    private static final int RSV1 = 4;
+
     private final Session session;
     private final int maxFrameBytes;
     private @Nullable ByteBuf fragments; // of a text message whose last frame has not come; at most maxFrameBytes
+    private boolean deflated; // whether those are compressed
 
     SessionHandler(Session session, int maxFrameBytes) {
         this.session = session;
@@ -51,11 +55,17 @@ final class SessionHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void onFrame(ChannelHandlerContext ctx, WebSocketFrame frame) {
+        int rsv = frame.rsv(); // the decoder lets any pass where compression has been agreed on, none elsewhere
+        if (rsv != 0 && !(rsv == RSV1 && frame instanceof TextWebSocketFrame)) {
+            violation(CloseCode.BAD_FRAME, "reserved bits " + rsv + " (expected: RSV1 on a message's first frame)");
+            return;
+        }
         switch (frame) {
             case TextWebSocketFrame text -> {
                 if (text.isFinalFragment()) {
-                    text(ByteBufUtil.getBytes(text.content()));
+                    message(ByteBufUtil.getBytes(text.content()), rsv == RSV1);
                 } else {
+                    deflated = rsv == RSV1;
                     fragments = ctx.alloc()
                             .heapBuffer(text.content().readableBytes())
                             .writeBytes(text.content());
@@ -85,13 +95,28 @@ final class SessionHandler extends ChannelInboundHandlerAdapter {
         if (more.isFinalFragment()) {
             byte[] all = ByteBufUtil.getBytes(joined);
             dropFragments();
-            text(all);
+            message(all, deflated);
         }
     }
 
-    private void text(byte[] bytes) {
-        if (Utf8.isValid(bytes, 0, bytes.length)) {
-            session.onText(bytes, 0, bytes.length);
+    private void message(byte[] bytes, boolean compressed) {
+        if (!compressed) {
+            text(bytes, bytes.length);
+            return;
+        }
+        MessageInflater inflater = session.shard.inflater();
+        int n = inflater.inflate(bytes);
+        switch (n) {
+            case MessageInflater.TOO_LARGE ->
+                violation(CloseCode.FRAME_TOO_LARGE, "a message may have " + maxFrameBytes + " bytes");
+            case MessageInflater.CORRUPT -> violation(CloseCode.BAD_FRAME, "a compressed message that is none");
+            default -> text(inflater.array(), n);
+        }
+    }
+
+    private void text(byte[] bytes, int length) {
+        if (Utf8.isValid(bytes, 0, length)) {
+            session.onText(bytes, 0, length);
         } else {
             violation(CloseCode.BAD_FRAME, "text is not UTF-8");
         }

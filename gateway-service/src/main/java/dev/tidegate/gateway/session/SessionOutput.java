@@ -11,6 +11,14 @@ import org.jspecify.annotations.Nullable;
  * that take a shard send the JSON frame that stands in its buffer.
  */
 interface SessionOutput {
+    static SessionOutput of(Handshake.WireFormat format) {
+        return switch (format) {
+            case WEBSOCKET -> WebSocketOutput.PLAIN;
+            case WEBSOCKET_DEFLATE -> WebSocketOutput.DEFLATING;
+            case SSE -> new SseOutput();
+        };
+    }
+
     boolean isSse();
 
     /** Adds the session's handlers to a bare channel; returns the context that writes go through. */

@@ -33,6 +33,9 @@ final class ShardChannel {
     Subscription[] sse = NONE;
     int sseCount;
 
+    /** How many of the WebSocket ones take compressed frames. */
+    private int deflating;
+
     private static final Subscription[] NONE = new Subscription[0];
 
     ShardChannel(ChannelName name) {
@@ -56,6 +59,9 @@ final class ShardChannel {
             joined.interest().attach(loop, this);
             base = joined.position();
             lastOffset = joined.position();
+            if (deflating > 0) {
+                joined.interest().deflate(loop, true);
+            }
         }
         if (forSse) {
             sseBase = joined.position();
@@ -98,6 +104,16 @@ final class ShardChannel {
             ws = grown(ws, wsCount);
             s.index = wsCount;
             ws[wsCount++] = s;
+        }
+    }
+
+    /** One more, or one less, of the subscriptions takes compressed frames; once it has been added, or removed. */
+    void countDeflating(int by, int loop) {
+        int before = deflating;
+        deflating += by;
+        Interest i = interest;
+        if (i != null && (before == 0) != (deflating == 0)) {
+            i.deflate(loop, deflating > 0);
         }
     }
 

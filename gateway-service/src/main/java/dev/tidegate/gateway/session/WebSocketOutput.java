@@ -15,15 +15,24 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** RFC 6455 text frames, written ready framed: there is no encoder in the pipeline. Stateless, one for all. */
+/**
+ * RFC 6455 text frames, written ready framed: there is no encoder in the pipeline. Stateless, one for all, and another for
+ * those that take compressed messages: these get them where one was made for many, in a batch; what is framed for one
+ * connection alone goes plain.
+ */
 final class WebSocketOutput implements SessionOutput {
-    static final WebSocketOutput INSTANCE = new WebSocketOutput();
+    static final WebSocketOutput PLAIN = new WebSocketOutput(false);
+    static final WebSocketOutput DEFLATING = new WebSocketOutput(true);
 
     private static final int FIN_CLOSE = 0x88;
     private static final ByteBuf PING = Unpooled.unreleasableBuffer(
             Unpooled.directBuffer(2).writeByte(0x89).writeByte(0).asReadOnly());
 
-    private WebSocketOutput() {}
+    private final boolean deflating;
+
+    private WebSocketOutput(boolean deflating) {
+        this.deflating = deflating;
+    }
 
     @Override
     public boolean isSse() {
@@ -41,7 +50,7 @@ final class WebSocketOutput implements SessionOutput {
                         .maxFramePayloadLength(maxFrameBytes)
                         .expectMaskedFrames(true)
                         .allowMaskMismatch(false)
-                        .allowExtensions(false)
+                        .allowExtensions(deflating) // which of their bits, the session handler checks
                         .closeOnProtocolViolation(false)
                         .withUTF8Validator(false)
                         .build()));
@@ -84,7 +93,7 @@ final class WebSocketOutput implements SessionOutput {
     @Override
     public void events(
             ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent) {
-        var _ = ctx.write(batch.ws(segment, fromEvent), ctx.voidPromise());
+        var _ = ctx.write(batch.frames(segment, deflating).from(segment, fromEvent), ctx.voidPromise());
     }
 
     @Override

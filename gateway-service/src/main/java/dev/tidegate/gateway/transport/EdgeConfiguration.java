@@ -93,7 +93,11 @@ public class EdgeConfiguration {
         GatewaySettings.Limits limits = settings.limits();
         Map<String, WebHandler> endpoints = Map.of(
                 WS_PATH,
-                new WebSocketEndpoint(shared, new HandshakeMeters(registry, "ws"), limits.subscriptionsPerConnection()),
+                new WebSocketEndpoint(
+                        shared,
+                        new HandshakeMeters(registry, "ws"),
+                        limits.subscriptionsPerConnection(),
+                        settings.compression().enabled()),
                 SSE_PATH,
                 new SseEndpoint(shared, new HandshakeMeters(registry, "sse"), core.partitions(), limits.sseChannels()));
         SimpleUrlHandlerMapping mapping = new SimpleUrlHandlerMapping(endpoints, Ordered.HIGHEST_PRECEDENCE);

@@ -28,14 +28,17 @@ final class WebSocketEndpoint extends HandshakeEndpoint {
     private static final String KEY = "Sec-WebSocket-Key";
     private static final String VERSION = "Sec-WebSocket-Version";
     private static final String PROTOCOL = "Sec-WebSocket-Protocol";
+    private static final String EXTENSIONS = "Sec-WebSocket-Extensions";
     private static final int KEY_BYTES = 16;
     private static final byte[] GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11".getBytes(StandardCharsets.US_ASCII);
 
     private final int maxChannels;
+    private final boolean compression;
 
-    WebSocketEndpoint(Shared shared, HandshakeMeters meters, int maxChannels) {
+    WebSocketEndpoint(Shared shared, HandshakeMeters meters, int maxChannels, boolean compression) {
         super(shared, meters);
         this.maxChannels = maxChannels;
+        this.compression = compression;
     }
 
     @Override
@@ -80,14 +83,23 @@ final class WebSocketEndpoint extends HandshakeEndpoint {
     @Override
     Mono<Void> open(ServerWebExchange exchange, TakeOver takeOver, Identity who, List<Subscribe> subscribes) {
         HttpHeaders h = exchange.getRequest().getHeaders();
-        String head = String.join(
-                "\r\n",
-                "HTTP/1.1 101 Switching Protocols",
-                "Upgrade: websocket",
-                "Connection: Upgrade",
-                "Sec-WebSocket-Accept: " + accept(String.valueOf(h.getFirst(KEY))),
-                has(h, PROTOCOL, SUBPROTOCOL) ? PROTOCOL + ": " + SUBPROTOCOL + "\r\n\r\n" : "\r\n");
-        return takeOver.handOver(exchange.getResponse(), head, new Handshake(who, WireFormat.WEBSOCKET, subscribes));
+        String extension = compression ? DeflateOffer.answer(h.getOrEmpty(EXTENSIONS)) : null;
+        StringBuilder head = new StringBuilder(256)
+                .append("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+        header(head, "Sec-WebSocket-Accept", accept(String.valueOf(h.getFirst(KEY))));
+        if (has(h, PROTOCOL, SUBPROTOCOL)) {
+            header(head, PROTOCOL, SUBPROTOCOL);
+        }
+        if (extension != null) {
+            header(head, EXTENSIONS, extension);
+        }
+        WireFormat format = extension == null ? WireFormat.WEBSOCKET : WireFormat.WEBSOCKET_DEFLATE;
+        return takeOver.handOver(
+                exchange.getResponse(), head.append("\r\n").toString(), new Handshake(who, format, subscribes));
+    }
+
+    private static void header(StringBuilder head, String name, String value) {
+        head.append(name).append(": ").append(value).append("\r\n");
     }
 
     /** Whether a header that is a comma-separated list has this element. */

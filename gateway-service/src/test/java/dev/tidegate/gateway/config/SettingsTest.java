@@ -30,6 +30,7 @@ class SettingsTest {
         assertThat(gateway.heartbeat()).isEqualTo(Duration.ofSeconds(25));
         assertThat(gateway.limits().maxFrameBytes().toBytes()).isEqualTo(128 * 1024);
         assertThat(gateway.limits().subscriptionsPerConnection()).isEqualTo(1000);
+        assertThat(gateway.compression().enabled()).isFalse();
         assertThat(gateway.effectiveLoops()).isBetween(1, GatewaySettings.MAX_LOOPS);
         assertThat(fanout.topic()).isEqualTo("fanout");
         assertThat(fanout.maxPayloadBytes().toBytes()).isEqualTo(65536);
@@ -83,6 +84,8 @@ class SettingsTest {
                 "tidegate.gateway.replay.url | ftp://x | tidegate.gateway.replay.url: ftp://x (expected: http://host:port or https://host:port)",
                 "tidegate.gateway.ingest.url | nowhere | tidegate.gateway.ingest.url: nowhere (expected: http://host:port or https://host:port)",
                 "tidegate.gateway.allowed-origins | example.com | tidegate.gateway.allowed-origins: example.com (expected: * or scheme://host[:port])",
+                "tidegate.gateway.compression.level | 0 | tidegate.gateway.compression.level: 0 (expected: 1 to 9)",
+                "tidegate.gateway.compression.threshold | 2MB | tidegate.gateway.compression.threshold: 2097152 (expected: 1 to 1048576 bytes)",
                 "tidegate.fanout.topic | a/b | tidegate.fanout.topic: a/b (expected: a Kafka topic name)",
                 "tidegate.auth.hs256-secret | short | tidegate.auth.hs256-secret: 5 bytes (expected: at least 32 bytes)",
                 "tidegate.auth.jwks-url | file:/etc/passwd | tidegate.auth.jwks-url: file:/etc/passwd (expected: http://host:port or https://host:port)",

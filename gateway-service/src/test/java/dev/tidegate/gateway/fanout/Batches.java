@@ -19,7 +19,11 @@ public final class Batches implements ShardInbox {
 
     /** @param allocator of the batches' buffers */
     public Batches(ByteBufAllocator allocator) throws InterruptedException {
-        dispatcher = new FanoutDispatcher(List.of(this), allocator, 1 << 20, new GatewayMetrics());
+        this(allocator, null);
+    }
+
+    Batches(ByteBufAllocator allocator, FrameDeflater deflater) throws InterruptedException {
+        dispatcher = new FanoutDispatcher(List.of(this), allocator, 1 << 20, new GatewayMetrics(), deflater);
         dispatcher.moveTo(new Tail("epoch000", new long[] {-1}, 1));
     }
 

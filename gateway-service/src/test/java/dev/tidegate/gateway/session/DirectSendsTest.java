@@ -7,6 +7,7 @@ import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.fanout.Batches;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.protocol.ChannelName;
@@ -28,13 +29,16 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Broadcasts over real sockets that are now full and now not: the bytes that go past the transport, and those that the
@@ -51,6 +55,7 @@ class DirectSendsTest {
     private LoopShard shard;
     private Channel server;
     private final CompletableFuture<Void> opened = new CompletableFuture<>();
+    private volatile Handshake.WireFormat format = Handshake.WireFormat.WEBSOCKET;
 
     @BeforeEach
     void start() throws Exception {
@@ -95,12 +100,12 @@ class DirectSendsTest {
                 .channel();
     }
 
-    private static Handshake handshake() {
+    private Handshake handshake() {
         List<Handshake.Subscribe> subscribes = new ArrayList<>();
         for (int c = 0; c < CHANNELS; c++) {
             subscribes.add(new Handshake.Subscribe(new ChannelName("c" + c), null, -1));
         }
-        return new Handshake(Identity.ANONYMOUS, Handshake.WireFormat.WEBSOCKET, subscribes);
+        return new Handshake(Identity.ANONYMOUS, format, subscribes);
     }
 
     @AfterEach
@@ -111,10 +116,19 @@ class DirectSendsTest {
         group.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
     }
 
-    @Test
-    void keepsTheOrderOfAConnectionWhoseSocketIsFullNowAndThen() throws Exception {
-        // given
-        FanoutDispatcher dispatcher = new FanoutDispatcher(List.of(shard), allocator, 1 << 20, new GatewayMetrics());
+    @ParameterizedTest
+    @EnumSource(
+            value = Handshake.WireFormat.class,
+            names = {"WEBSOCKET", "WEBSOCKET_DEFLATE"})
+    void keepsTheOrderOfAConnectionWhoseSocketIsFullNowAndThen(Handshake.WireFormat wanted) throws Exception {
+        // given: text of which compression leaves enough to fill a socket
+        format = wanted;
+        byte[] noise = new byte[PAYLOAD / 2];
+        new Random(5).nextBytes(noise);
+        String data = "\"" + HexFormat.of().formatHex(noise) + "\"";
+        GatewayMetrics metrics = new GatewayMetrics();
+        FanoutDispatcher dispatcher =
+                new FanoutDispatcher(List.of(shard), allocator, 1 << 20, metrics, new FrameDeflater(1, 256));
         dispatcher.moveTo(new Tail("epoch000", new long[] {-1}, 1));
         try (Socket client = new Socket()) {
             client.setReceiveBufferSize(16 * 1024);
@@ -124,7 +138,6 @@ class DirectSendsTest {
             CompletableFuture<List<Long>> read = CompletableFuture.supplyAsync(() -> readAll(client));
 
             // when: as fast as it goes, while the client reads
-            String data = "\"" + "x".repeat(PAYLOAD) + "\"";
             long offset = 0;
             for (int b = 0; b < BATCHES; b++) {
                 dispatcher.begin();
@@ -141,6 +154,7 @@ class DirectSendsTest {
             for (int i = 0; i < offsets.size(); i++) {
                 assertThat(offsets.get(i)).isEqualTo(i);
             }
+            assertThat(metrics.deflatedTo.sum() > 0).isEqualTo(wanted == Handshake.WireFormat.WEBSOCKET_DEFLATE);
         }
     }
 
@@ -155,8 +169,9 @@ class DirectSendsTest {
                 if (length == 126) {
                     length = in.readUnsignedShort();
                 }
-                String text = new String(in.readNBytes(length), StandardCharsets.UTF_8);
-                if (opcode != 0x81 || !text.startsWith("{\"op\":\"") || !text.endsWith("}")) {
+                byte[] payload = in.readNBytes(length);
+                String text = new String(opcode == 0xc1 ? Deflated.inflate(payload) : payload, StandardCharsets.UTF_8);
+                if ((opcode != 0x81 && opcode != 0xc1) || !text.startsWith("{\"op\":\"") || !text.endsWith("}")) {
                     throw new AssertionError("not a frame, after " + offsets.size() + " events: opcode " + opcode);
                 }
                 int at = text.indexOf("\"cursor\":\"epoch000.0.");

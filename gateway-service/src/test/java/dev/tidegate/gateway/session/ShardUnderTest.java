@@ -5,6 +5,7 @@ import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.fanout.Batches;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.fanout.ShardInbox;
 import dev.tidegate.gateway.fanout.Tail;
@@ -96,7 +97,8 @@ final class ShardUnderTest {
                 }),
                 allocator,
                 1 << 20,
-                metrics);
+                metrics,
+                new FrameDeflater(6, 256));
         dispatcher.moveTo(new Tail("epoch000", new long[] {-1}, 1));
     }
 
@@ -107,6 +109,12 @@ final class ShardUnderTest {
         dispatcher.lookUp();
         dispatcher.record(Batches.record(0, next++, channel, json));
         dispatcher.end(1);
+    }
+
+    /** The topic is made anew: its first record is to be at offset 0. */
+    void recreateTopic(String epoch) throws InterruptedException {
+        dispatcher.moveTo(new Tail(epoch, new long[] {-1}, 1));
+        next = 0;
     }
 
     void runLoop() {
@@ -145,6 +153,10 @@ final class ShardUnderTest {
         final SimChannel channel;
         final List<String> texts = new ArrayList<>();
         int pings;
+
+        /** Compressed text frames so far. */
+        int deflated;
+
         final List<byte[]> pongs = new ArrayList<>();
         int closeCode;
         String closeReason = "";
@@ -195,6 +207,10 @@ final class ShardUnderTest {
                 at += head + length;
                 switch (opcode) {
                     case 0x81 -> news.add(new String(payload, StandardCharsets.UTF_8));
+                    case 0xc1 -> {
+                        news.add(new String(Deflated.inflate(payload), StandardCharsets.UTF_8));
+                        deflated++;
+                    }
                     case 0x88 -> {
                         closeCode = ((payload[0] & 0xff) << 8) | (payload[1] & 0xff);
                         closeReason = new String(payload, 2, payload.length - 2, StandardCharsets.UTF_8);

@@ -51,6 +51,7 @@ final class SimClient {
     private final Random random;
     private final String name;
     private final boolean sse;
+    private final boolean deflating;
     private final Map<String, Track> tracks = new LinkedHashMap<>();
     private final Map<String, Cursor> memory = new HashMap<>();
     private final List<String> tokens = new ArrayList<>();
@@ -70,7 +71,8 @@ final class SimClient {
         this.sim = sim;
         this.random = random;
         this.sse = sse;
-        this.name = (sse ? "sse" : "ws") + number;
+        this.deflating = !sse && number % 3 == 0;
+        this.name = (sse ? "sse" : deflating ? "wsd" : "ws") + number;
     }
 
     // ---- what it does
@@ -180,7 +182,9 @@ final class SimClient {
         List<Handshake.Subscribe> subscribes = sse ? streamSubscribes(shard.tail()) : handshakeSubscribes();
         channel = sim.newChannel(shard);
         sim.trace("%s connects to shard %s with %s", name, shard.index, subscribes);
-        Handshake.WireFormat format = sse ? Handshake.WireFormat.SSE : Handshake.WireFormat.WEBSOCKET;
+        Handshake.WireFormat format = sse
+                ? Handshake.WireFormat.SSE
+                : deflating ? Handshake.WireFormat.WEBSOCKET_DEFLATE : Handshake.WireFormat.WEBSOCKET;
         ((SimLoop) shard.loop).run(() -> shard.open(channel, new Handshake(Identity.ANONYMOUS, format, subscribes)));
     }
 
@@ -364,6 +368,10 @@ final class SimClient {
             at += head + length;
             switch (opcode) {
                 case 0x81 -> onText(payload);
+                case 0xc1 -> {
+                    check(deflating, "a compressed frame that was not agreed on");
+                    onText(Deflated.inflate(payload));
+                }
                 case 0x89 -> {
                     if (!mute) {
                         channel.send(frame(0xA, payload));

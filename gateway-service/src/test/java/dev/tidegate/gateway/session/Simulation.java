@@ -2,6 +2,7 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.fanout.ShardInbox;
 import dev.tidegate.gateway.fanout.Tail;
@@ -30,6 +31,10 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
  */
 final class Simulation {
     private static final int HEARTBEAT_MS = 1000;
+
+    /** Compressed and plain frames come in turn: an event has about as many bytes. */
+    private static final int DEFLATED_FROM = 170;
+
     private static final ReplayMerge.Limits REPLAY =
             new ReplayMerge.Limits(3, 900, 2_000_000_000L, 5_000_000_000L, 2_000_000_000L, 250_000_000L);
     private static final SessionLimits LIMITS = new SessionLimits(HEARTBEAT_MS, 4096, 8, 2, 4, 10_000, false, REPLAY);
@@ -100,7 +105,8 @@ final class Simulation {
             inboxes.add(new Inbox(shard, loop, i == n - 1));
             loop.run(shard::start);
         }
-        dispatcher = new FanoutDispatcher(inboxes, batches, SimLog.MAX_PAYLOAD, metrics);
+        dispatcher = new FanoutDispatcher(
+                inboxes, batches, SimLog.MAX_PAYLOAD, metrics, new FrameDeflater(1, DEFLATED_FROM));
         for (int i = 0, c = 3 + random.nextInt(6); i < c; i++) {
             clients.add(new SimClient(this, random, i, !replay.chainsFromCursor && random.nextInt(3) == 0));
         }

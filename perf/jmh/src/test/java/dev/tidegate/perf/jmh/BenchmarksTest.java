@@ -62,6 +62,20 @@ class BenchmarksTest {
         assertThat(benchmark.webSocketFrame()).isEqualTo(benchmark.encode() + 4);
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"orders", "noise"})
+    void compressionMakesOfAFrameWhatItSays(String payload) {
+        // given
+        DeflateBenchmark benchmark = new DeflateBenchmark();
+        benchmark.size = 1024;
+        benchmark.payload = payload;
+        benchmark.prepare();
+
+        // when, then
+        assertThat(benchmark.plain()).isBetween(1100, 1300);
+        assertThat(benchmark.deflated()).isBetween(200, payload.equals("orders") ? 600 : 1000);
+    }
+
     @Test
     void theRecentLogFindsTwentyEventsOrNothing() {
         // given
