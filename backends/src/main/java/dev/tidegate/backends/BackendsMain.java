@@ -1,13 +1,19 @@
 package dev.tidegate.backends;
 
+import java.io.IOException;
+import java.io.Reader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 
 /**
  * {@code ./tidegate backends [kafka] [redis] [postgres]}: all three, or those named, in the foreground until SIGTERM or Ctrl-C.
@@ -15,11 +21,14 @@ import java.util.concurrent.CompletableFuture;
  * <p>Redis and PostgreSQL are processes of their own in any case. Kafka is one too when several are asked for; asked for alone it is this JVM.
  * One that dies is told and the others go on: failure drills kill them and start them again one by one. The command ends with the last of them.
  *
- * <p>Environment: {@code TIDEGATE_DATA} (./data), {@code TIDEGATE_KAFKA_PORT}, {@code TIDEGATE_REDIS_PORT}, {@code TIDEGATE_POSTGRES_PORT}.
+ * <p>Environment: {@code TIDEGATE_DATA} (./data), {@code TIDEGATE_KAFKA_PORT}, {@code TIDEGATE_REDIS_PORT}, {@code TIDEGATE_POSTGRES_PORT},
+ * {@code TIDEGATE_KAFKA_SETTINGS} (a properties file that is laid over Kafka's settings; see {@link EmbeddedKafka#start}).
  */
 public final class BackendsMain {
 
     static final String COMPLAINT = "tidegate: ";
+
+    private static final String KAFKA_SETTINGS = "TIDEGATE_KAFKA_SETTINGS";
 
     private final Map<String, String> environment;
     private final BackendGroup group = new BackendGroup();
@@ -75,12 +84,28 @@ public final class BackendsMain {
         awaitAll();
     }
 
-    private static Backend start(BackendKind kind, DataFolder data, Claim claim, int port, boolean alone) {
+    private Backend start(BackendKind kind, DataFolder data, Claim claim, int port, boolean alone) {
         return switch (kind) {
-            case KAFKA -> alone ? EmbeddedKafka.start(claim, port, Map.of()) : KafkaProcess.start(data, claim, port);
+            case KAFKA ->
+                alone ? EmbeddedKafka.start(claim, port, kafkaSettings()) : KafkaProcess.start(data, claim, port);
             case REDIS -> EmbeddedRedis.start(claim, port, Map.of());
             case POSTGRES -> EmbeddedPostgres.start(claim, port, Map.of());
         };
+    }
+
+    private Map<String, String> kafkaSettings() {
+        String file = environment.getOrDefault(KAFKA_SETTINGS, "").strip();
+        if (file.isEmpty()) {
+            return Map.of();
+        }
+        Properties properties = new Properties();
+        try (Reader reader = Files.newBufferedReader(Path.of(file), StandardCharsets.UTF_8)) {
+            properties.load(reader);
+        } catch (IOException | IllegalArgumentException e) {
+            throw new StartFailure(KAFKA_SETTINGS + ": " + file + " (expected: a properties file that can be read)", e);
+        }
+        return properties.stringPropertyNames().stream()
+                .collect(Collectors.toUnmodifiableMap(name -> name, properties::getProperty));
     }
 
     private void tellReady(Backend backend) {

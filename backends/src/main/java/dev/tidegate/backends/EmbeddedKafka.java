@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -24,7 +25,8 @@ import org.apache.kafka.metadata.storage.Formatter;
 import org.apache.kafka.server.common.MetadataVersion;
 
 /**
- * Kafka's own server in this JVM: broker and controller in one (KRaft), on loopback, for one machine.
+ * Kafka's own server in this JVM: broker and controller in one (KRaft), on loopback, for one machine; alone, or one of
+ * several that are told of each other.
  *
  * <p>Kafka ends its process when it cannot go on. Here that process has other tenants, so its exits are caught (for the whole JVM, from the
  * first start on): the start fails, or {@link #ended()} completes.
@@ -34,8 +36,17 @@ public final class EmbeddedKafka implements Backend {
     /** Recovery of the log after a crash is part of the start. */
     private static final Duration READY_WITHIN = Duration.ofMinutes(2);
 
-    private static final int NODE_ID = 1;
+    private static final String NODE_ID = "node.id";
+    private static final String CLUSTER_ID = "cluster.id";
+    private static final String VOTERS = "controller.quorum.voters";
+    private static final String LINK_PORT = "link.port";
+    private static final String LINK_ADVERTISED_PORT = "link.advertised.port";
+
+    /** Those that {@code server.properties} does not know: they are ours, and taken out before Kafka reads the rest. */
+    private static final Set<String> OURS = Set.of(CLUSTER_ID, LINK_PORT, LINK_ADVERTISED_PORT);
+
     private static final String CONTROLLER_LISTENER = "CONTROLLER";
+    private static final String LINK_LISTENER = "LINK";
 
     /** Those of this JVM that run, to be told when Kafka wants to exit; it does not say which one does. */
     private static final Set<Run> RUNNING = ConcurrentHashMap.newKeySet();
@@ -62,7 +73,10 @@ public final class EmbeddedKafka implements Backend {
      *
      * @param claim becomes this backend's; given back when it ends or does not start
      * @param port 0 for a free one
-     * @param settings laid over ours, by the names of {@code server.properties}
+     * @param settings laid over ours, by the names of {@code server.properties}. For one broker of several: {@code node.id},
+     *     {@code controller.quorum.voters} (its own entry says where its controller listens) and {@code cluster.id}, the same for all. For a
+     *     proxy before it: {@code link.port}, where it listens for the proxy, and {@code link.advertised.port}, where the proxy listens;
+     *     clients that come by the proxy are sent back to it, and others are not
      * @throws StartFailure when it does not come up
      */
     public static EmbeddedKafka start(Claim claim, int port, Map<String, String> settings) {
@@ -71,7 +85,7 @@ public final class EmbeddedKafka implements Backend {
         RUNNING.add(run);
         try {
             int chosen = Ports.orFree(port);
-            Path folder = claim.formatted(EmbeddedKafka::format);
+            Path folder = claim.formatted(fresh -> format(fresh, settings));
             if (!Files.exists(folder.resolve("meta.properties"))) {
                 throw new StartFailure(DataFolder.damaged(folder, "no meta.properties in it"));
             }
@@ -94,12 +108,18 @@ public final class EmbeddedKafka implements Backend {
         Exit.setHaltProcedure(caught);
     }
 
-    private static void format(Path folder) throws IOException {
+    /** The settings of a broker that is reached through a proxy as well: see {@link #start}. */
+    public static Map<String, String> behindLink(int port, int advertisedPort) {
+        return Map.of(LINK_PORT, Integer.toString(port), LINK_ADVERTISED_PORT, Integer.toString(advertisedPort));
+    }
+
+    private static void format(Path folder, Map<String, String> settings) throws IOException {
         try {
             new Formatter()
                     .setPrintStream(new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8))
-                    .setClusterId(Uuid.randomUuid().toString())
-                    .setNodeId(NODE_ID)
+                    .setClusterId(
+                            settings.getOrDefault(CLUSTER_ID, Uuid.randomUuid().toString()))
+                    .setNodeId(nodeId(settings))
                     .setReleaseVersion(MetadataVersion.latestProduction())
                     .setControllerListenerName(CONTROLLER_LISTENER)
                     .setMetadataLogDirectory(folder.toString())
@@ -112,19 +132,49 @@ public final class EmbeddedKafka implements Backend {
         }
     }
 
+    private static int nodeId(Map<String, String> settings) {
+        return number(NODE_ID, settings.getOrDefault(NODE_ID, "1"));
+    }
+
+    private static int number(String name, String value) {
+        try {
+            return Integer.parseInt(value);
+        } catch (NumberFormatException e) {
+            throw new StartFailure(name + ": " + value + " (expected: a number)", e);
+        }
+    }
+
+    /** Where its controller listens: as its entry in the list of voters says, or anywhere when there is no list. */
+    private static int controllerPort(Map<String, String> settings) {
+        String own = nodeId(settings) + "@";
+        return Arrays.stream(settings.getOrDefault(VOTERS, "").split(",", -1))
+                .map(String::strip)
+                .filter(voter -> voter.startsWith(own))
+                .findFirst()
+                .map(voter -> number(VOTERS, voter.substring(voter.lastIndexOf(':') + 1)))
+                // Static voters are not stored with the data, so the controller may have another port at each start.
+                .orElseGet(Ports::free);
+    }
+
     private static Map<String, String> properties(Path folder, int port, Map<String, String> settings) {
-        // Static voters are not stored with the data, so the controller may have another port at each start.
-        int controllerPort = Ports.free();
+        int controllerPort = controllerPort(settings);
+        String listeners = "PLAINTEXT://127.0.0.1:" + port;
+        String advertised = listeners;
+        if (settings.containsKey(LINK_PORT)) {
+            listeners += "," + LINK_LISTENER + "://127.0.0.1:" + settings.get(LINK_PORT);
+            advertised += "," + LINK_LISTENER + "://127.0.0.1:" + settings.get(LINK_ADVERTISED_PORT);
+        }
         Map<String, String> all = new HashMap<>();
         all.put("process.roles", "broker,controller");
-        all.put("node.id", Integer.toString(NODE_ID));
+        all.put(NODE_ID, "1");
+        all.put("listeners", listeners + "," + CONTROLLER_LISTENER + "://127.0.0.1:" + controllerPort);
+        all.put("advertised.listeners", advertised);
+        all.put("inter.broker.listener.name", "PLAINTEXT");
         all.put(
-                "listeners",
-                "PLAINTEXT://127.0.0.1:" + port + "," + CONTROLLER_LISTENER + "://127.0.0.1:" + controllerPort);
-        all.put("advertised.listeners", "PLAINTEXT://127.0.0.1:" + port);
-        all.put("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT," + CONTROLLER_LISTENER + ":PLAINTEXT");
+                "listener.security.protocol.map",
+                "PLAINTEXT:PLAINTEXT," + LINK_LISTENER + ":PLAINTEXT," + CONTROLLER_LISTENER + ":PLAINTEXT");
         all.put("controller.listener.names", CONTROLLER_LISTENER);
-        all.put("controller.quorum.voters", NODE_ID + "@127.0.0.1:" + controllerPort);
+        all.put(VOTERS, nodeId(settings) + "@127.0.0.1:" + controllerPort);
         all.put("log.dirs", folder.toString());
         // A topic that nobody declared is a mistake, and ingest creates its own with the right number of partitions.
         all.put("auto.create.topics.enable", "false");
@@ -154,6 +204,7 @@ public final class EmbeddedKafka implements Backend {
         all.put("num.io.threads", "4");
         all.put("background.threads", "2");
         all.putAll(settings);
+        all.keySet().removeAll(OURS);
         return all;
     }
 

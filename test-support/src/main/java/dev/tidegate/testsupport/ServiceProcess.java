@@ -74,6 +74,7 @@ public final class ServiceProcess implements AutoCloseable {
     private final Map<String, String> environment;
     private final List<String> jvmFlags;
     private final List<String> arguments;
+    private final Map<String, String> kafkaSettings;
     private final Duration readyWithin;
     private final Path log;
 
@@ -88,6 +89,7 @@ public final class ServiceProcess implements AutoCloseable {
         environment.put(kind.portVariable, Integer.toString(port));
         jvmFlags = List.copyOf(builder.jvmFlags);
         arguments = List.copyOf(builder.arguments);
+        kafkaSettings = Map.copyOf(builder.kafkaSettings);
         readyWithin = builder.readyWithin;
         log = Path.of(
                 "target",
@@ -106,6 +108,7 @@ public final class ServiceProcess implements AutoCloseable {
         private final Map<String, String> environment = new LinkedHashMap<>();
         private final List<String> jvmFlags = new ArrayList<>(List.of("-Xmx512m"));
         private final List<String> arguments = new ArrayList<>();
+        private final Map<String, String> kafkaSettings = new LinkedHashMap<>();
         private int port;
         private Duration readyWithin = Duration.ofSeconds(90);
 
@@ -143,6 +146,12 @@ public final class ServiceProcess implements AutoCloseable {
         /** Adds a Spring property of highest precedence. */
         public Builder property(String name, Object value) {
             arguments.add("--" + name + "=" + value);
+            return this;
+        }
+
+        /** For {@link Kind#KAFKA}: adds settings by the names of {@code server.properties}, laid over those of the embedded Kafka. */
+        public Builder kafkaSettings(Map<String, String> settings) {
+            kafkaSettings.putAll(settings);
             return this;
         }
 
@@ -193,6 +202,16 @@ public final class ServiceProcess implements AutoCloseable {
             Files.createDirectories(log.getParent());
             Files.writeString(log, "---- start ----\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
             logStart = logText().length();
+            if (!kafkaSettings.isEmpty()) {
+                Path settings =
+                        log.resolveSibling(log.getFileName() + ".settings").toAbsolutePath();
+                Files.write(
+                        settings,
+                        kafkaSettings.entrySet().stream()
+                                .map(setting -> setting.getKey() + "=" + setting.getValue())
+                                .toList());
+                environment.put("TIDEGATE_KAFKA_SETTINGS", settings.toString());
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
