@@ -14,7 +14,11 @@ import dev.tidegate.ingest.config.KafkaSettings;
 import dev.tidegate.ingest.config.NamespaceSettings;
 import dev.tidegate.ingest.config.PublishSettings;
 import dev.tidegate.ingest.config.RedisSettings;
+import dev.tidegate.ingest.config.RedisTierSettings;
 import dev.tidegate.ingest.config.RehomeSettings;
+import dev.tidegate.ingest.delivery.Deliveries;
+import dev.tidegate.ingest.fallback.Copies;
+import dev.tidegate.ingest.fallback.RedisTier;
 import dev.tidegate.ingest.publish.FanoutPublisher;
 import dev.tidegate.ingest.publish.FanoutTopic;
 import dev.tidegate.ingest.publish.KafkaHealth;
@@ -73,6 +77,7 @@ import org.springframework.kafka.core.MicrometerProducerListener;
     NamespaceSettings.class,
     PublishSettings.class,
     RedisSettings.class,
+    RedisTierSettings.class,
     RehomeSettings.class,
 })
 @Import(ApiConfiguration.class)
@@ -164,6 +169,22 @@ class IngestConfiguration {
             PublishSettings publish,
             PublishMetrics metrics) {
         return new FanoutPublisher(template, topic, fanout, publish, metrics);
+    }
+
+    @Bean(initMethod = "start")
+    RedisTier redisTier(RedisSettings redis, FanoutSettings fanout, RedisTierSettings tier, MeterRegistry meters) {
+        return new RedisTier(redis.url(), fanout.topic(), tier, meters);
+    }
+
+    @Bean
+    Deliveries deliveries(
+            FanoutPublisher kafka,
+            FanoutTopic topic,
+            RedisTier redis,
+            PublishSettings publish,
+            RedisTierSettings tier,
+            NamespaceSettings namespaces) {
+        return new Deliveries(kafka, topic, redis, new Copies(publish), tier, namespaces);
     }
 
     @Bean

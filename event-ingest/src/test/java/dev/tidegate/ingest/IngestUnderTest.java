@@ -129,6 +129,17 @@ final class IngestUnderTest implements AutoCloseable {
                 .join();
     }
 
+    /** The value of a metric by its name and tags as Prometheus reads them; 0 if it is not there. */
+    double metric(String series) {
+        return get("/actuator/prometheus")
+                .text()
+                .lines()
+                .filter(l -> l.startsWith(series + " "))
+                .mapToDouble(l -> Double.parseDouble(l.substring(series.length() + 1)))
+                .findFirst()
+                .orElse(0);
+    }
+
     /** Everything in the topic now, partition by partition, as a reader of committed records sees it. */
     List<ConsumerRecord<byte[], byte[]>> records() {
         Properties config = new Properties();

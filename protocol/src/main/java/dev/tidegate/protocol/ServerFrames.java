@@ -76,15 +76,47 @@ public final class ServerFrames {
         out.raw('}');
     }
 
+    /** What became of a published event. */
+    public enum PublishStatus {
+        /** It is in the log; the frame has its cursor. */
+        STORED("stored"),
+        /** It is kept, and will be in the log. */
+        SPOOLED("spooled"),
+        /** An ephemeral one: it was passed on to whoever listened. */
+        SENT("sent");
+
+        private final String wire;
+
+        PublishStatus(String wire) {
+            this.wire = wire;
+        }
+
+        /** As it is on the wire. */
+        public String wire() {
+            return wire;
+        }
+
+        /** The status of that name; null if there is none. */
+        public static @Nullable PublishStatus of(@Nullable String wire) {
+            for (PublishStatus s : values()) {
+                if (s.wire.equals(wire)) {
+                    return s;
+                }
+            }
+            return null;
+        }
+    }
+
     /**
      * Answers a publish.
      *
-     * @param cursor the event's place when stored, null when it was spooled
+     * @param cursor the event's place when stored, else null
      */
-    public static void published(FrameBuffer out, @Nullable String id, String event, @Nullable String cursor) {
+    public static void published(
+            FrameBuffer out, @Nullable String id, String event, PublishStatus status, @Nullable String cursor) {
         head(out, "published", id);
         out.ascii(",\"event\":").jsonString(event);
-        out.ascii(",\"status\":").jsonString(cursor == null ? "spooled" : "stored");
+        out.ascii(",\"status\":").jsonString(status.wire());
         if (cursor != null) {
             out.ascii(",\"cursor\":").jsonString(cursor);
         }

@@ -3,6 +3,7 @@ package dev.tidegate.protocol;
 import static dev.tidegate.protocol.Documents.utf8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tidegate.protocol.ServerFrames.PublishStatus;
 import dev.tidegate.protocol.ServerFrames.Recovery;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -84,8 +85,11 @@ class ServerFramesTest {
         gap("gap-epoch", Cursor.parse("Zu8-0_pq.7.184467"), cursor("7.-1"), Gap.Reason.EPOCH);
         gap("gap-overflow", cursor("7.184472"), cursor("7.190000"), Gap.Reason.OVERFLOW);
         String event = Documents.text(EVENT_ID);
-        frame("published-stored", b -> ServerFrames.published(b, "4", event, "k3ZqW1xA.7.184470"));
-        frame("published-spooled", b -> ServerFrames.published(b, "4", event, null));
+        frame(
+                "published-stored",
+                b -> ServerFrames.published(b, "4", event, PublishStatus.STORED, "k3ZqW1xA.7.184470"));
+        frame("published-spooled", b -> ServerFrames.published(b, "4", event, PublishStatus.SPOOLED, null));
+        frame("published-sent", b -> ServerFrames.published(b, "4", event, PublishStatus.SENT, null));
         frame("pong", b -> ServerFrames.pong(b, null));
         frame("pong-with-id", b -> ServerFrames.pong(b, "\"p\\u00e9ng \\\"1\\\"\""));
         frame("reconnect", b -> ServerFrames.reconnect(b, 1_500, "drain"));

@@ -7,7 +7,7 @@ import dev.tidegate.ingest.admission.PublishPolicy;
 import dev.tidegate.ingest.config.AdmissionSettings;
 import dev.tidegate.ingest.config.FanoutSettings;
 import dev.tidegate.ingest.config.IdempotencySettings;
-import dev.tidegate.ingest.publish.FanoutPublisher;
+import dev.tidegate.ingest.delivery.Deliveries;
 import io.micrometer.core.instrument.MeterRegistry;
 import org.springframework.boot.reactor.netty.NettyServerCustomizer;
 import org.springframework.context.annotation.Bean;
@@ -46,7 +46,7 @@ public class ApiConfiguration {
             PublishPolicy policy,
             InFlightLimit room,
             IdempotencyKeys keys,
-            FanoutPublisher publisher,
+            Deliveries deliveries,
             IngestMetrics metrics,
             FanoutSettings fanout,
             AdmissionSettings admission,
@@ -55,7 +55,7 @@ public class ApiConfiguration {
                 authenticator,
                 policy,
                 new RequestBody(room, admission.bodyTimeout()),
-                new EventIntake(keys, publisher),
+                new EventIntake(keys, deliveries),
                 metrics,
                 fanout,
                 admission,

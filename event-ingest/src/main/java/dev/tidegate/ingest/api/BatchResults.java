@@ -24,7 +24,21 @@ record BatchResults(List<Result> results) {
     record One(Answer answer) implements Result {}
 
     /** Of an item with {@code channels}. */
-    record Several(List<ChannelName> channels, List<Answer> answers) implements Result {}
+    record Several(List<ChannelName> channels, List<Answer> answers) implements Result {
+        /** Of all of them, none having failed: the least that any of them was told. */
+        String status() {
+            String least = "stored";
+            for (Answer a : answers) {
+                if (a instanceof Answer.Taken t && t.json().endsWith("\"spooled\"}")) {
+                    return "spooled";
+                }
+                if (a instanceof Answer.Taken t && t.json().endsWith("\"sent\"}")) {
+                    least = "sent";
+                }
+            }
+            return least;
+        }
+    }
 
     /** The answers of all events. */
     List<Answer> answers() {
@@ -44,7 +58,7 @@ record BatchResults(List<Result> results) {
         Claim.Scope scope = null;
         for (Answer a : answers()) {
             Claim.Scope one = switch (a) {
-                case Answer.Stored s -> s.scope();
+                case Answer.Taken t -> t.scope();
                 case Answer.Refused r -> r.scope();
             };
             if (one != null && scope != Claim.Scope.LOCAL) {
@@ -112,7 +126,7 @@ record BatchResults(List<Result> results) {
             }
         }
         if (first == null) {
-            out.ascii("{\"status\":\"stored\"");
+            out.ascii("{\"status\":").jsonString(several.status());
         } else {
             out.ascii("{\"status\":\"failed\",\"code\":")
                     .jsonString(first.code().wire())
@@ -141,8 +155,8 @@ record BatchResults(List<Result> results) {
     /** The answer's members and its closing brace. */
     private static void members(FrameBuffer out, Answer answer) {
         switch (answer) {
-            case Answer.Stored s -> {
-                byte[] json = s.json().getBytes(StandardCharsets.UTF_8);
+            case Answer.Taken t -> {
+                byte[] json = t.json().getBytes(StandardCharsets.UTF_8);
                 out.raw(json, 1, json.length - 1);
             }
             case Answer.Refused r -> members(out, r.problem());

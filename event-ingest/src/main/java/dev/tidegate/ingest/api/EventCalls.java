@@ -102,10 +102,10 @@ final class EventCalls {
     private Mono<Void> write(ServerWebExchange exchange, Answer answer) {
         metrics.count(answer);
         return switch (answer) {
-            case Answer.Stored s -> {
-                Responses.idempotency(exchange, s.scope());
-                int status = s.repeated() ? 200 : 201;
-                yield Responses.write(exchange, status, Responses.JSON, s.json().getBytes(StandardCharsets.UTF_8));
+            case Answer.Taken t -> {
+                Responses.idempotency(exchange, t.scope());
+                byte[] body = t.json().getBytes(StandardCharsets.UTF_8);
+                yield Responses.write(exchange, t.how().status, Responses.JSON, body);
             }
             case Answer.Refused r -> {
                 Responses.idempotency(exchange, r.scope());

@@ -2,8 +2,8 @@ package dev.tidegate.ingest.api;
 
 import dev.tidegate.ingest.admission.Claim;
 import dev.tidegate.ingest.admission.IdempotencyKeys;
+import dev.tidegate.ingest.delivery.Deliveries;
 import dev.tidegate.ingest.publish.EventIds;
-import dev.tidegate.ingest.publish.FanoutPublisher;
 import dev.tidegate.ingest.publish.PublishOutcome;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.FrameBuffer;
@@ -17,7 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * From a checked submission to its answer: idempotency key, id, Kafka. Any thread; never blocks; completes on the thread
+ * From a checked submission to its answer: idempotency key, id, delivery. Any thread; never blocks; completes on the thread
  * of whoever answered last (Kafka's producer, Redis' client).
  */
 final class EventIntake {
@@ -26,11 +26,11 @@ final class EventIntake {
                     + " subscribers see it once";
 
     private final IdempotencyKeys keys;
-    private final FanoutPublisher publisher;
+    private final Deliveries deliveries;
 
-    EventIntake(IdempotencyKeys keys, FanoutPublisher publisher) {
+    EventIntake(IdempotencyKeys keys, Deliveries deliveries) {
         this.keys = keys;
-        this.publisher = publisher;
+        this.deliveries = deliveries;
     }
 
     /** Takes one event. */
@@ -74,7 +74,7 @@ final class EventIntake {
         return switch (claim) {
             case null -> publish(s, null);
             case Claim.Owned owned -> publish(s, owned);
-            case Claim.Repeated r -> done(new Answer.Stored(r.answer(), true, r.scope()));
+            case Claim.Repeated r -> done(new Answer.Taken(r.answer(), Answer.How.REPEATED, r.scope()));
             case Claim.Reused r ->
                 done(new Answer.Refused(
                         new Problem(
@@ -104,18 +104,14 @@ final class EventIntake {
         } else {
             id = key == null ? EventIds.next() : EventIds.derived(s.channel().value(), key);
         }
-        return publisher.publish(s.event(id)).thenApply(outcome -> answer(id, outcome, claim));
+        return deliveries.deliver(s.event(id)).thenApply(outcome -> answer(id, outcome, claim));
     }
 
     private static Answer answer(String id, PublishOutcome outcome, Claim.@Nullable Owned claim) {
         return switch (outcome) {
-            case PublishOutcome.Stored stored -> {
-                String json = stored(id, stored.cursor().toString());
-                if (claim != null) {
-                    claim.answered(json);
-                }
-                yield new Answer.Stored(json, false, claim == null ? null : claim.scope());
-            }
+            case PublishOutcome.Stored stored ->
+                taken(stored(id, stored.cursor().toString()), Answer.How.STORED, claim);
+            case PublishOutcome.Sent sent -> taken(withoutCursor(id, "sent"), Answer.How.SENT, claim);
             case PublishOutcome.Failed failed -> {
                 if (claim != null) {
                     claim.release();
@@ -124,6 +120,23 @@ final class EventIntake {
                 yield new Answer.Refused(Problem.of(failed.code(), detail), claim == null ? null : claim.scope());
             }
         };
+    }
+
+    private static Answer taken(String json, Answer.How how, Claim.@Nullable Owned claim) {
+        if (claim != null) {
+            claim.answered(json);
+        }
+        return new Answer.Taken(json, how, claim == null ? null : claim.scope());
+    }
+
+    private static String withoutCursor(String id, String status) {
+        return new FrameBuffer(96)
+                .ascii("{\"id\":")
+                .jsonString(id)
+                .ascii(",\"status\":")
+                .jsonString(status)
+                .raw('}')
+                .toText();
     }
 
     private static String stored(String id, String cursor) {

@@ -7,25 +7,26 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.EnumMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The meters of this package; names in {@code docs/event-ingest.md}. Any thread.
  *
  * <ul>
- *   <li>{@code tidegate.ingest.events} counter, {@code outcome} = stored | repeated | an error code
+ *   <li>{@code tidegate.ingest.events} counter, {@code outcome} = stored | sent | repeated | an error code
  *   <li>{@code tidegate.ingest.inflight.requests}, {@code tidegate.ingest.inflight.bytes} gauges
  * </ul>
  */
 final class IngestMetrics {
     private static final String EVENTS = "tidegate.ingest.events";
 
-    private final Counter stored;
-    private final Counter repeated;
+    private final Map<Answer.How, Counter> taken = new EnumMap<>(Answer.How.class);
     private final Map<ErrorCode, Counter> refused = new EnumMap<>(ErrorCode.class);
 
     IngestMetrics(MeterRegistry registry, InFlightLimit room) {
-        stored = counter(registry, "stored");
-        repeated = counter(registry, "repeated");
+        for (Answer.How how : Answer.How.values()) {
+            taken.put(how, counter(registry, how.outcome));
+        }
         for (ErrorCode code : ErrorCode.values()) {
             refused.put(code, counter(registry, code.wire()));
         }
@@ -47,7 +48,7 @@ final class IngestMetrics {
 
     void count(Answer answer) {
         switch (answer) {
-            case Answer.Stored s -> (s.repeated() ? repeated : stored).increment();
+            case Answer.Taken t -> increment(taken.get(t.how()));
             case Answer.Refused r -> count(r.problem());
         }
     }
@@ -57,7 +58,10 @@ final class IngestMetrics {
     }
 
     void count(Problem problem) {
-        Counter counter = refused.get(problem.code());
+        increment(refused.get(problem.code()));
+    }
+
+    private static void increment(@Nullable Counter counter) {
         if (counter != null) {
             counter.increment();
         }

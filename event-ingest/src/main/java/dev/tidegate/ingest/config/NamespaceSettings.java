@@ -25,15 +25,27 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
         }
     }
 
+    /** How its events reach subscribers; gateways read it too. */
+    public enum Delivery {
+        /** In Kafka's order; the copy on Redis steps in when Kafka stands still. */
+        ORDERED,
+        /** Whichever copy is first. */
+        FASTEST,
+        /** Over Redis only: at most once, no cursor, no history. */
+        EPHEMERAL
+    }
+
     /**
      * One of them.
      *
      * @param personal its channels are named after subjects, who alone may use them
      * @param anonymousPublish whether publishers without a token may publish; unset = {@code tidegate.auth.anonymous}
      * @param publish whether publishers may publish at all; if not, only services and Kafka producers write here
+     * @param delivery {@code ephemeral}: its events go to Redis only
      */
     public record Namespace(
             @DefaultValue("false") boolean personal,
             @Nullable Boolean anonymousPublish,
-            @DefaultValue("true") boolean publish) {}
+            @DefaultValue("true") boolean publish,
+            @DefaultValue("ordered") Delivery delivery) {}
 }

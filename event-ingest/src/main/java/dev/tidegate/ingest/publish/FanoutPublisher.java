@@ -71,8 +71,12 @@ public final class FanoutPublisher {
         this.acknowledged = unseen(fanout.partitions());
     }
 
-    /** Writes it; completes once Kafka has it on every in-sync replica, or will not have it. */
-    public CompletableFuture<PublishOutcome> publish(Event event) {
+    /**
+     * Writes it; completes once Kafka has it on every in-sync replica, or will not have it.
+     *
+     * @param millis the record's time stamp
+     */
+    public CompletableFuture<PublishOutcome> publish(Event event, long millis) {
         if (!topic.wasReady()) {
             return CompletableFuture.completedFuture(new Failed(
                     ErrorCode.UNAVAILABLE, "starting: " + topic.view().detail(), false));
@@ -80,7 +84,7 @@ public final class FanoutPublisher {
         long start = System.nanoTime();
         CompletableFuture<SendResult<byte[], byte[]>> sent;
         try {
-            sent = kafka.send(record(event));
+            sent = kafka.send(record(event, millis));
         } catch (RuntimeException e) {
             metrics.failed(System.nanoTime() - start);
             return CompletableFuture.completedFuture(failed(e, false));
@@ -99,7 +103,7 @@ public final class FanoutPublisher {
         return outcome;
     }
 
-    private ProducerRecord<byte[], byte[]> record(Event event) {
+    private ProducerRecord<byte[], byte[]> record(Event event, long millis) {
         List<Header> headers = new ArrayList<>(6 + event.attributes().size());
         headers.add(SPEC_VERSION);
         headers.add(header(FanoutRecord.HEADER_ID, event.id()));
@@ -111,7 +115,7 @@ public final class FanoutPublisher {
             headers.add(header("ce_" + a.name(), a.value()));
         }
         return new ProducerRecord<>(
-                topicName, null, null, event.channel().bytes(), event.payload(), new RecordHeaders(headers));
+                topicName, null, millis, event.channel().bytes(), event.payload(), new RecordHeaders(headers));
     }
 
     private void stored(RecordMetadata at, long took, CompletableFuture<PublishOutcome> outcome) {

@@ -2,6 +2,7 @@ package dev.tidegate.ingest.publish;
 
 import dev.tidegate.ingest.config.FanoutSettings;
 import dev.tidegate.ingest.publish.TopicView.Status;
+import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Epoch;
 import java.time.Duration;
 import java.util.HashMap;
@@ -28,6 +29,7 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -97,6 +99,12 @@ public final class FanoutTopic implements AutoCloseable {
     /** What is known now. */
     public TopicView view() {
         return view;
+    }
+
+    /** The partition that a channel's events are in: Kafka's own murmur2; by the configured number until it was seen. */
+    public int partitionOf(ChannelName channel) {
+        int known = view.partitions();
+        return Utils.toPositive(Utils.murmur2(channel.bytes())) % (known > 0 ? known : settings.partitions());
     }
 
     /** How often the topic turned out to be another one than before. */

@@ -2,6 +2,7 @@ package dev.tidegate.ingest.admission;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tidegate.ingest.config.NamespaceSettings.Delivery;
 import dev.tidegate.ingest.config.NamespaceSettings.Namespace;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ProtocolException;
@@ -12,11 +13,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class PublishPolicyTest {
     private static final Map<String, Namespace> DECLARED = Map.of(
-            "default", new Namespace(false, null, true),
-            "open", new Namespace(false, true, true),
-            "closed", new Namespace(false, false, true),
-            "feed", new Namespace(false, true, false),
-            "user", new Namespace(true, true, true));
+            "default", new Namespace(false, null, true, Delivery.ORDERED),
+            "open", new Namespace(false, true, true, Delivery.ORDERED),
+            "closed", new Namespace(false, false, true, Delivery.ORDERED),
+            "feed", new Namespace(false, true, false, Delivery.ORDERED),
+            "user", new Namespace(true, true, true, Delivery.ORDERED));
 
     private static Publisher publisher(String who) {
         return switch (who) {

@@ -10,7 +10,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class BatchResultsTest {
-    private static final Answer STORED = new Answer.Stored("{\"id\":\"1\",\"status\":\"stored\"}", false, null);
+    private static final Answer STORED =
+            new Answer.Taken("{\"id\":\"1\",\"status\":\"stored\"}", Answer.How.STORED, null);
     private static final Answer AWAY = new Answer.Refused(Problem.of(ErrorCode.UNAVAILABLE, "away"), null);
     private static final List<ChannelName> TWO = List.of(new ChannelName("a"), new ChannelName("b"));
 
@@ -55,7 +56,7 @@ class BatchResultsTest {
 
     @Test
     void theScopeIsLocalIfAnyIs() {
-        Answer shared = new Answer.Stored("{}", true, Claim.Scope.SHARED);
+        Answer shared = new Answer.Taken("{}", Answer.How.REPEATED, Claim.Scope.SHARED);
         Answer local = new Answer.Refused(Problem.of(ErrorCode.BAD_REQUEST, "x"), Claim.Scope.LOCAL);
         assertThat(new BatchResults(List.of(new BatchResults.One(STORED))).scope())
                 .isNull();

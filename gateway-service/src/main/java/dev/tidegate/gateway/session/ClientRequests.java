@@ -118,7 +118,7 @@ final class ClientRequests {
                             switch (outcome) {
                                 case EventPublisher.Outcome.Accepted a -> {
                                     ServerFrames.published(
-                                            session.shard.json.clear(), frame.id(), a.event(), a.cursor());
+                                            session.shard.json.clear(), frame.id(), a.event(), a.status(), a.cursor());
                                     session.sendJson();
                                 }
                                 case EventPublisher.Outcome.Failed f ->

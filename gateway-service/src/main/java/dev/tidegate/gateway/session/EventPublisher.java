@@ -3,6 +3,7 @@ package dev.tidegate.gateway.session;
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.protocol.ClientFrame;
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ServerFrames.PublishStatus;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -17,9 +18,18 @@ public interface EventPublisher {
          * Accepted.
          *
          * @param event the event's id
-         * @param cursor its place in the log; null when it was spooled
+         * @param status what became of it
+         * @param cursor its place in the log; null unless it was stored
          */
-        record Accepted(String event, @Nullable String cursor) implements Outcome {}
+        record Accepted(
+                String event,
+                PublishStatus status,
+                @Nullable String cursor) implements Outcome {
+            /** Stored if it has a cursor, else spooled. */
+            public Accepted(String event, @Nullable String cursor) {
+                this(event, cursor == null ? PublishStatus.SPOOLED : PublishStatus.STORED, cursor);
+            }
+        }
 
         /** Refused, or not possible now. */
         record Failed(ErrorCode code, String message) implements Outcome {}

@@ -2,6 +2,7 @@ package dev.tidegate.gateway.transport.calls;
 
 import dev.tidegate.gateway.session.EventPublisher.Outcome;
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ServerFrames.PublishStatus;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -21,12 +22,16 @@ final class IngestAnswer {
                 String id = text(json, "id");
                 yield id == null
                         ? new Outcome.Failed(ErrorCode.INTERNAL, "ingest gave no id")
-                        : new Outcome.Accepted(id, text(json, "cursor"));
+                        : accepted(id, PublishStatus.of(text(json, "status")), text(json, "cursor"));
             }
             // Not the client's fault: it is this gateway that ingest does not believe.
             case 401 -> new Outcome.Failed(ErrorCode.UNAVAILABLE, "ingest does not accept this gateway");
             default -> new Outcome.Failed(code(status, json), detail(status, json));
         };
+    }
+
+    private static Outcome accepted(String id, @Nullable PublishStatus status, @Nullable String cursor) {
+        return status == null ? new Outcome.Accepted(id, cursor) : new Outcome.Accepted(id, status, cursor);
     }
 
     private static ErrorCode code(int status, @Nullable JsonNode json) {

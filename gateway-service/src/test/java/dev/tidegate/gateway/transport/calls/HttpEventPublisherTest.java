@@ -8,6 +8,7 @@ import dev.tidegate.gateway.session.EventPublisher.Outcome;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ClientFrame;
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ServerFrames.PublishStatus;
 import io.netty.channel.EventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
@@ -79,6 +80,20 @@ class HttpEventPublisherTest {
                     .containsEntry("idempotency-key", "e-1")
                     .containsEntry("tidegate-event-type", "order.created")
                     .containsEntry("tidegate-subject", "J%C3%B6%22e");
+        }
+    }
+
+    @Test
+    void anEphemeralEventIsSentAndHasNoCursor() throws Exception {
+        // given
+        try (ScriptedServer server = new ScriptedServer(
+                        (request, out) -> out.whole(201, "application/json", "{\"id\":\"x\",\"status\":\"sent\"}"));
+                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(5))) {
+            // when
+            Outcome outcome = get(publish(publisher, Identity.ANONYMOUS, frame(null, null)));
+
+            // then
+            assertThat(outcome).isEqualTo(new Outcome.Accepted("x", PublishStatus.SENT, null));
         }
     }
 
