@@ -31,7 +31,7 @@ import org.springframework.context.annotation.Import;
 @Import(ServiceConfiguration.class)
 class GatewayConfiguration {
     /** Most resumes of one connection that fetch at once. */
-    private static final int MERGES_PER_CONNECTION = 8;
+    private static final int MERGES_PER_CONNECTION = 32;
 
     /** Most unanswered publishes of one connection. */
     private static final int PUBLISHES_PER_CONNECTION = 64;
@@ -48,6 +48,9 @@ class GatewayConfiguration {
 
     @Bean
     SessionLimits sessionLimits(GatewaySettings settings, AccessPolicy policy) {
+        SessionLimits.Kept kept = new SessionLimits.Kept(
+                settings.limits().conflatedSubjects(),
+                Math.ceilDiv(settings.limits().conflatedBytes().toBytes(), settings.effectiveLoops()));
         return new SessionLimits(
                 (int) settings.heartbeat().toMillis(),
                 (int) settings.limits().maxFrameBytes().toBytes(),
@@ -56,12 +59,14 @@ class GatewayConfiguration {
                 PUBLISHES_PER_CONNECTION,
                 (int) settings.connectTimeout().toMillis(),
                 !policy.anonymousAllowed(),
-                ReplayMerge.Limits.DEFAULT);
+                ReplayMerge.Limits.DEFAULT,
+                kept,
+                (int) settings.limits().loopDelay().toMillis());
     }
 
     @Bean
-    ReplaySource replaySource(EventLoops loops, GatewaySettings settings, AuthSettings auth) {
-        return new HttpReplaySource(loops.loops(), settings.replay(), auth.serviceToken());
+    ReplaySource replaySource(EventLoops loops, GatewaySettings settings, AuthSettings auth, GatewayMetrics metrics) {
+        return new HttpReplaySource(loops.loops(), settings.replay(), auth.serviceToken(), metrics);
     }
 
     @Bean

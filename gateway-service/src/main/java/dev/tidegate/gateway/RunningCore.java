@@ -14,6 +14,12 @@ final class RunningCore implements AutoCloseable {
     /** Between two looks at the connections that are left. */
     private static final Duration LOOK = Duration.ofMillis(20);
 
+    /**
+     * Connections sent elsewhere per second when there are few of them. A fifth of the handshakes a gateway takes by default:
+     * two others take them in with room to spare.
+     */
+    private static final int DEPARTURES_PER_SECOND = 2000;
+
     private final Shards shards;
     private final FanoutDispatcher dispatcher;
     private final KafkaTailer tailer;
@@ -56,7 +62,7 @@ final class RunningCore implements AutoCloseable {
         CompletableFuture<Void> done = new CompletableFuture<>();
         Thread.ofVirtual().name("gateway-drain-core").start(() -> {
             try {
-                shards.drain((int) within.toMillis());
+                shards.drain(spreadMs(within));
                 while (connections() > 0 && !done.isDone()) {
                     Thread.sleep(LOOK);
                 }
@@ -66,6 +72,11 @@ final class RunningCore implements AutoCloseable {
             }
         });
         return done;
+    }
+
+    /** Over how long the connections leave: four fifths of the time there is, so that the last ones can take their leave. */
+    private int spreadMs(Duration within) {
+        return (int) Math.min(within.toMillis() * 4 / 5, connections() * 1000L / DEPARTURES_PER_SECOND);
     }
 
     @Override

@@ -46,7 +46,8 @@ class ServiceConfiguration {
                                 ns.personal(),
                                 orElse(ns.anonymousSubscribe(), auth.anonymous()),
                                 orElse(ns.anonymousPublish(), auth.anonymous()),
-                                ns.publish())));
+                                ns.publish(),
+                                ns.slowClient())));
         if (namespaces.isEmpty()) {
             LOG.warn("tidegate.namespaces: none is declared, so no channel can be subscribed to");
         }

@@ -12,6 +12,7 @@ public enum CloseCode {
     DRAIN(4001, "drain"),
     HEARTBEAT_MISSED(4002, "heartbeat missed"),
     CANNOT_KEEP_UP(4003, "cannot keep up"),
+    TOO_SLOW(4004, "too slow"),
     BAD_FRAME(4100, "bad frame"),
     UNAUTHENTICATED(4101, "unauthenticated"),
     TOKEN_EXPIRED(4102, "token expired"),

@@ -22,7 +22,7 @@ public final class FanoutRecord {
     public static final String HEADER_CONTENT_TYPE = "content-type";
     public static final String HEADER_TRACEPARENT = "traceparent";
 
-    /** Longest {@code ce_id} and {@code ce_type} in bytes; a longer one is ignored. */
+    /** Longest {@code ce_id}, {@code ce_type} and {@code ce_subject} in bytes; a longer one is ignored. */
     public static final int MAX_NAME_BYTES = 255;
 
     /** Longest {@code content-type} in bytes; a longer one is ignored. */
@@ -59,6 +59,7 @@ public final class FanoutRecord {
     private byte @Nullable [] value;
     private byte @Nullable [] id;
     private byte @Nullable [] type;
+    private byte @Nullable [] subject;
     private byte @Nullable [] contentType;
     private long timeMillis;
     private int ignoredHeaders;
@@ -75,6 +76,7 @@ public final class FanoutRecord {
         timeMillis = timestampMillis;
         id = null;
         type = null;
+        subject = null;
         contentType = null;
         ignoredHeaders = 0;
         payloadKind = PayloadKind.JSON;
@@ -86,6 +88,7 @@ public final class FanoutRecord {
         switch (name) {
             case HEADER_ID -> id = nameOrIgnored(v, id);
             case HEADER_TYPE -> type = nameOrIgnored(v, type);
+            case HEADER_SUBJECT -> subject = nameOrIgnored(v, subject);
             case HEADER_TIME -> time(v);
             case HEADER_CONTENT_TYPE -> contentType(v);
             default -> {
@@ -133,6 +136,11 @@ public final class FanoutRecord {
     /** The event's type, or null. */
     public byte @Nullable [] type() {
         return type;
+    }
+
+    /** What the event is about (CloudEvents' subject), or null: where a slow client gets the newest of each, this is the key. */
+    public byte @Nullable [] subject() {
+        return subject;
     }
 
     /** The content type as the producer gave it, or null (JSON). */

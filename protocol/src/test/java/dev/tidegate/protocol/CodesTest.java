@@ -29,6 +29,7 @@ class CodesTest {
                         "4001 reconnect drain",
                         "4002 reconnect heartbeat missed",
                         "4003 reconnect cannot keep up",
+                        "4004 reconnect too slow",
                         "4100 stay away bad frame",
                         "4101 stay away unauthenticated",
                         "4102 stay away token expired",

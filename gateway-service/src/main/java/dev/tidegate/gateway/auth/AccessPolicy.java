@@ -20,13 +20,25 @@ public final class AccessPolicy {
      * @param anonymousSubscribe whether clients without a token may subscribe
      * @param anonymousPublish whether clients without a token may publish
      * @param publish whether clients may publish at all
+     * @param slowClient what happens to subscriptions of a connection that takes no more
      */
     public record Namespace(
             int historyLimit,
             boolean personal,
             boolean anonymousSubscribe,
             boolean anonymousPublish,
-            boolean publish) {}
+            boolean publish,
+            SlowClient slowClient) {
+        /** One whose slow clients are parked. */
+        public Namespace(
+                int historyLimit,
+                boolean personal,
+                boolean anonymousSubscribe,
+                boolean anonymousPublish,
+                boolean publish) {
+            this(historyLimit, personal, anonymousSubscribe, anonymousPublish, publish, SlowClient.PARK);
+        }
+    }
 
     /** Most namespaces an error message lists: a client asks for as many messages as it likes. */
     private static final int LISTED = 20;

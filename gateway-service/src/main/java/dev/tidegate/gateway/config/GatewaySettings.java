@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.config;
 
+import dev.tidegate.protocol.Replay;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
@@ -15,7 +16,7 @@ import org.springframework.util.unit.DataSize;
  * @param loops number of event loops; 0: one per core
  * @param heartbeat time between two pings of the server
  * @param connectTimeout how long a connection that must identify itself may stay without doing so
- * @param drainTimeout how long connections are told to go elsewhere before the server stops
+ * @param drainTimeout the time in which connections are sent elsewhere before the server stops; few are sent faster
  * @param allowedOrigins origins that browsers may connect from, or {@code *}; empty: no cross-origin reading of event
  *     streams, and no check of the origin of WebSockets (they carry no cookies: a token is what counts)
  * @param limits bounds that protect the gateway
@@ -73,6 +74,10 @@ public record GatewaySettings(
      * @param handshakesPerSecond handshakes taken per second over time, so that a reconnect storm does not starve the
      *     connections that are whole; more are refused with 503 and Retry-After
      * @param handshakeBurst how many may come at once
+     * @param loopDelay how long tasks may wait in an event loop's queue, for five seconds on end, before the gateway sends one
+     *     in a hundred of its connections elsewhere each second
+     * @param conflatedSubjects most subjects of one channel whose newest event is kept for slow connections, on each loop
+     * @param conflatedBytes most bytes of all newest events kept for slow connections
      */
     public record Limits(
             @DefaultValue("131072") DataSize maxFrameBytes,
@@ -80,7 +85,10 @@ public record GatewaySettings(
             @DefaultValue("100") int sseChannels,
             @DefaultValue("1000000") int connections,
             @DefaultValue("10000") int handshakesPerSecond,
-            @DefaultValue("20000") int handshakeBurst) {
+            @DefaultValue("20000") int handshakeBurst,
+            @DefaultValue("5s") Duration loopDelay,
+            @DefaultValue("1000") int conflatedSubjects,
+            @DefaultValue("32MB") DataSize conflatedBytes) {
         public Limits {
             String p = "tidegate.gateway.limits.";
             InvalidSetting.unlessBetween(p + "max-frame-bytes", maxFrameBytes, 1024, 16 << 20);
@@ -89,28 +97,35 @@ public record GatewaySettings(
             InvalidSetting.unlessBetween(p + "connections", connections, 1, Integer.MAX_VALUE);
             InvalidSetting.unlessBetween(p + "handshakes-per-second", handshakesPerSecond, 1, 1_000_000);
             InvalidSetting.unlessBetween(p + "handshake-burst", handshakeBurst, 1, 1_000_000);
+            InvalidSetting.unlessBetween(p + "loop-delay", loopDelay, Duration.ofMillis(100), Duration.ofHours(1));
+            InvalidSetting.unlessBetween(p + "conflated-subjects", conflatedSubjects, 1, 1_000_000);
+            InvalidSetting.unlessBetween(p + "conflated-bytes", conflatedBytes, 1 << 20, 1L << 40);
         }
     }
 
     /**
      * Options of the server's sockets. Buffer sizes of the kernel are left alone: it tunes them by itself, and idle
-     * connections cost it nothing then.
+     * connections cost it nothing then. What is bounded is what it takes in ahead of the client (docs/adr/131).
      *
      * @param backlog connections the kernel completes ahead of us; it caps this at {@code net.core.somaxconn}
      * @param writeBufferLow bytes waiting in a connection at which it counts as drained
      * @param writeBufferHigh bytes waiting in a connection from which it counts as slow
+     * @param unsent bytes of a connection that the kernel takes in and cannot send, since the client's window is full; not
+     *     with the NIO transport, which cannot set it
      * @param httpIdle how long a connection that is not (yet) a WebSocket or event stream may be silent
      */
     public record Socket(
             @DefaultValue("4096") int backlog,
             @DefaultValue("32KB") DataSize writeBufferLow,
             @DefaultValue("128KB") DataSize writeBufferHigh,
+            @DefaultValue("64KB") DataSize unsent,
             @DefaultValue("30s") Duration httpIdle) {
         public Socket {
             String p = "tidegate.gateway.socket.";
             InvalidSetting.unlessBetween(p + "backlog", backlog, 1, 1 << 20);
             InvalidSetting.unlessBetween(p + "write-buffer-low", writeBufferLow, 1, 1 << 30);
             InvalidSetting.unlessBetween(p + "write-buffer-high", writeBufferHigh, writeBufferLow.toBytes(), 1 << 30);
+            InvalidSetting.unlessBetween(p + "unsent", unsent, 4096, 1 << 30);
             InvalidSetting.unlessBetween(p + "http-idle", httpIdle, Duration.ofMillis(100), Duration.ofHours(1));
         }
     }
@@ -163,7 +178,8 @@ public record GatewaySettings(
      * @param url the replay service's base URL
      * @param batchWindow how long a request waits for others to travel with
      * @param callsInFlight most calls without a complete answer
-     * @param queue most requests waiting for a call; more fail at once
+     * @param queue most requests waiting for a call; more fail at once, and are tried again after a while
+     * @param batch most requests of one call; 1 sends each by itself, which is there to compare with
      * @param progressTimeout how long an answer may stand still
      */
     public record ReplayService(
@@ -171,6 +187,7 @@ public record GatewaySettings(
             @DefaultValue("3ms") Duration batchWindow,
             @DefaultValue("8") int callsInFlight,
             @DefaultValue("100000") int queue,
+            @DefaultValue("1024") int batch,
             @DefaultValue("15s") Duration progressTimeout) {
         public ReplayService {
             String p = "tidegate.gateway.replay.";
@@ -178,6 +195,7 @@ public record GatewaySettings(
             InvalidSetting.unlessBetween(p + "batch-window", batchWindow, Duration.ZERO, Duration.ofSeconds(1));
             InvalidSetting.unlessBetween(p + "calls-in-flight", callsInFlight, 1, 1024);
             InvalidSetting.unlessBetween(p + "queue", queue, 1, 10_000_000);
+            InvalidSetting.unlessBetween(p + "batch", batch, 1, Replay.MAX_REQUESTS);
             InvalidSetting.unlessBetween(
                     p + "progress-timeout", progressTimeout, Duration.ofMillis(10), Duration.ofMinutes(10));
         }

@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.config;
 
+import dev.tidegate.gateway.auth.SlowClient;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
@@ -39,13 +40,15 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
      * @param anonymousSubscribe whether clients without a token may subscribe; null: if they are allowed at all
      * @param anonymousPublish whether clients without a token may publish; null: if they are allowed at all
      * @param publish whether clients may publish at all
+     * @param slowClient what happens to subscriptions of a connection that takes no more
      */
     public record Namespace(
             @DefaultValue("1000") int historyLimit,
             @DefaultValue("false") boolean personal,
             @Nullable Boolean anonymousSubscribe,
             @Nullable Boolean anonymousPublish,
-            @DefaultValue("true") boolean publish) {
+            @DefaultValue("true") boolean publish,
+            @DefaultValue("park") SlowClient slowClient) {
         private void check(String name) {
             InvalidSetting.unlessBetween(name + ".history-limit", historyLimit, 0, 1_000_000);
             if (personal && Boolean.TRUE.equals(anonymousSubscribe)) {
@@ -58,7 +61,7 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             if (!text.isBlank()) {
                 throw new InvalidSetting("tidegate.namespaces.*", text, "nothing, or the namespace's settings");
             }
-            return new Namespace(1000, false, null, null, true);
+            return new Namespace(1000, false, null, null, true, SlowClient.PARK);
         }
     }
 }

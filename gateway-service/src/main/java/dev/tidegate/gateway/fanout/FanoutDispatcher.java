@@ -255,6 +255,7 @@ public final class FanoutDispatcher {
                 startSegments(interest, wsLoops | sseLoops);
             }
             eventToBuilders(record.offset(), wsLoops | sseLoops, sseLoops, deflateLoops);
+            subjectToBuilders(view.subject(), wsLoops | sseLoops);
         }
         if (started) {
             appendToBuilders(wsLoops | sseLoops, sseLoops, deflateLoops);
@@ -342,6 +343,15 @@ public final class FanoutDispatcher {
                     b.ws.writerIndex() + ws.size(),
                     wantsSse ? sseIndex + sse.size() : sseIndex,
                     wantsDeflated ? deflatedIndex + deflated.size() : deflatedIndex);
+        }
+    }
+
+    private void subjectToBuilders(byte @Nullable [] subject, long loops) {
+        if (subject == null) {
+            return;
+        }
+        for (long bits = loops; bits != 0; bits &= bits - 1) {
+            builders[Long.numberOfTrailingZeros(bits)].subject(subject);
         }
     }
 

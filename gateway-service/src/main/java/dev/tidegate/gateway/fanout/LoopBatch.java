@@ -21,6 +21,7 @@ public final class LoopBatch {
     private final int[] firstEvent; // per segment, index into the event arrays; one more at the end
     private final long[] offset; // per event
     private final int[] sseEnd; // per event, index in sse after its block; empty without event streams
+    private final byte @Nullable [] @Nullable [] subjects; // per event its subject or null; null if none has one
     private final Tail tail;
     private final int[] partitions;
     private final long[] ends;
@@ -35,14 +36,14 @@ public final class LoopBatch {
         this.ws = new Frames(b.ws, Arrays.copyOf(b.wsEnd, b.events));
         this.deflated = b.deflated == null ? null : new Frames(b.deflated, Arrays.copyOf(b.deflatedEnd, b.events));
         this.sseEnd = b.sse == null ? NONE : Arrays.copyOf(b.sseEnd, b.events);
+        this.subjects = b.subjects;
         this.tail = tail;
         this.partitions = partitions;
         this.ends = ends;
     }
 
-    private LoopBatch(LoopBatch of, int segment) {
-        int first = of.firstEvent[segment];
-        int end = of.firstEvent[segment + 1];
+    /** @param first index of the first event that is copied, of all of the batch; {@code end}: after the last one */
+    private LoopBatch(LoopBatch of, int segment, int first, int end) {
         int wsFrom = of.ws.start(first);
         this.segments = 1;
         this.interest = new Interest[] {of.interest[segment]};
@@ -61,6 +62,7 @@ public final class LoopBatch {
             this.sse = s.copy(sseFrom, of.sseEnd[end - 1] - sseFrom);
             this.sseEnd = less(Arrays.copyOfRange(of.sseEnd, first, end), sseFrom);
         }
+        this.subjects = null;
         this.tail = of.tail;
         this.partitions = of.partitions;
         this.ends = of.ends;
@@ -80,7 +82,13 @@ public final class LoopBatch {
      * batch's memory. The caller owns it.
      */
     public LoopBatch copyOf(int segment) {
-        return new LoopBatch(this, segment);
+        return new LoopBatch(this, segment, firstEvent[segment], firstEvent[segment + 1]);
+    }
+
+    /** A copy of one event of a segment, for the same reason: a batch of one segment of one event. The caller owns it. */
+    public LoopBatch copyOf(int segment, int event) {
+        int first = firstEvent[segment] + event;
+        return new LoopBatch(this, segment, first, first + 1);
     }
 
     /** The incarnation of the topic this is of. */
@@ -116,6 +124,18 @@ public final class LoopBatch {
     /** The offset of an event of the segment. */
     public long offset(int segment, int event) {
         return offset[firstEvent[segment] + event];
+    }
+
+    /** The subject of an event of the segment, or null. A copy knows none. */
+    public byte @Nullable [] subject(int segment, int event) {
+        byte @Nullable [] @Nullable [] s = subjects;
+        int i = firstEvent[segment] + event;
+        return s == null || i >= s.length ? null : s[i];
+    }
+
+    /** Bytes that the batch's plain buffers hold; a copy has no others. */
+    public int bytes() {
+        return ws.bytes.capacity() + (sse == null ? 0 : sse.capacity());
     }
 
     /** Index of the segment's first event above this offset; {@link #events} if there is none. */
@@ -259,6 +279,7 @@ public final class LoopBatch {
         int[] wsEnd = new int[64];
         int[] sseEnd = new int[64];
         int[] deflatedEnd = new int[64];
+        byte @Nullable [] @Nullable [] subjects;
 
         boolean isEmpty() {
             return segments == 0;
@@ -286,6 +307,16 @@ public final class LoopBatch {
             sseEnd[events++] = sseIndex;
         }
 
+        /** The last event's subject. */
+        void subject(byte[] s) {
+            byte @Nullable [] @Nullable [] all = subjects;
+            if (all == null || all.length < events) {
+                all = all == null ? new byte[offset.length][] : Arrays.copyOf(all, offset.length);
+                subjects = all;
+            }
+            all[events - 1] = s;
+        }
+
         /** Gives back what was built and not handed over. */
         void discard() {
             ws.release();
@@ -305,6 +336,7 @@ public final class LoopBatch {
             Arrays.fill(interest, 0, segments, null);
             segments = 0;
             events = 0;
+            subjects = null; // the batch has it now
             ws = io.netty.buffer.Unpooled.EMPTY_BUFFER;
             sse = null;
             deflated = null;

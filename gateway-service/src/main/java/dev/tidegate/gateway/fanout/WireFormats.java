@@ -1,6 +1,7 @@
 package dev.tidegate.gateway.fanout;
 
 import dev.tidegate.protocol.FrameBuffer;
+import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
@@ -45,6 +46,21 @@ public final class WireFormats {
                     .raw(n);
         }
         out.raw(payload, 0, n);
+    }
+
+    /** Most bytes before the payload of a text frame. */
+    public static final int MAX_HEAD = 10;
+
+    /** Writes what stands before the payload of an unmasked, unfragmented RFC 6455 text frame of so many bytes. */
+    public static void webSocketHead(ByteBuf out, int n) {
+        out.writeByte(FIN_TEXT);
+        if (n < 126) {
+            out.writeByte(n);
+        } else if (n < 65536) {
+            out.writeByte(126).writeShort(n);
+        } else {
+            out.writeByte(127).writeLong(n);
+        }
     }
 
     /** Appends a block of an event stream but for its {@code id:} line and the empty line that ends it. */

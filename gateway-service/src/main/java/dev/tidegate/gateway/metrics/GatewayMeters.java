@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.metrics;
 
+import dev.tidegate.gateway.auth.SlowClient;
 import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.FanoutRecord;
 import io.micrometer.core.instrument.FunctionCounter;
@@ -43,7 +44,38 @@ public final class GatewayMeters implements MeterBinder {
         counter(registry, "resumes.pending", metrics.pending, "Resumes that had to wait for the replay service");
         counter(registry, "resumes.local", metrics.resumedLocally, "Resumes that needed no replay service");
         counter(registry, "resumes.overflows", metrics.bufferOverflows, "Live buffers that overflowed while resuming");
-        counter(registry, "parked", metrics.parked, "Times a slow connection was parked");
+        counter(registry, "parked", metrics.parked, "Times a connection took no more");
+        counter(registry, "rebalanced", metrics.rebalanced, "Connections sent elsewhere because a loop was far behind");
+        Gauge.builder(PREFIX + "loop.delay", metrics, GatewayMetrics::loopDelaySeconds)
+                .description("How long a task waits in the queue of the busiest loop")
+                .baseUnit("seconds")
+                .register(registry);
+        counter(registry, "replay.requests", metrics.replayRequests, "Replay requests that sessions made");
+        counter(registry, "replay.asked", metrics.replayAsked, "Replay requests sent, one for all that asked the same");
+        counter(registry, "replay.calls", metrics.replayCalls, "Calls that carried replay requests");
+        counter(registry, "replay.refused", metrics.replayRefused, "Replay requests that found the queue full");
+        counter(registry, "slow.conflated", metrics.conflated, "Newest events delivered to connections that were slow");
+        counter(
+                registry,
+                "slow.conflation.overflows",
+                metrics.conflationOverflows,
+                "Newest events that a bound kept from being kept for slow connections");
+        for (SlowClient policy : SlowClient.values()) {
+            counter(
+                    registry,
+                    "slow",
+                    metrics.slow(policy),
+                    "Times a subscription's connection took no more",
+                    "policy",
+                    policy.toString());
+            counter(
+                    registry,
+                    "slow.passed.over",
+                    metrics.passedOver(policy),
+                    "Events not delivered live because the connection took no more, per event and subscriber",
+                    "policy",
+                    policy.toString());
+        }
         counter(registry, "bad.frames", metrics.badFrames, "Client frames answered with an error");
         for (FanoutRecord.Undeliverable cause : FanoutRecord.Undeliverable.values()) {
             counter(

@@ -1,10 +1,12 @@
 package dev.tidegate.gateway.metrics;
 
+import dev.tidegate.gateway.auth.SlowClient;
 import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.FanoutRecord;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
@@ -32,7 +34,7 @@ public final class GatewayMetrics {
     public final LongAdder connections = new LongAdder();
     /** Gauge: subscriptions. */
     public final LongAdder subscriptions = new LongAdder();
-    /** Times a slow connection was parked. */
+    /** Times a connection took no more, whatever was done then. */
     public final LongAdder parked = new LongAdder();
     /** Gaps told to clients. */
     public final LongAdder gaps = new LongAdder();
@@ -48,8 +50,52 @@ public final class GatewayMetrics {
     /** Sessions closed for a fault of the gateway's own. Anything but 0 is a defect; the log has its stack trace. */
     public final LongAdder faults = new LongAdder();
 
+    /** Replay requests that sessions made. */
+    public final LongAdder replayRequests = new LongAdder();
+    /** Replay requests that travelled: fewer, where sessions asked for the same. */
+    public final LongAdder replayAsked = new LongAdder();
+    /** Calls of the replay service that carried them. */
+    public final LongAdder replayCalls = new LongAdder();
+    /** Replay requests that found the queue full; their sessions try again. */
+    public final LongAdder replayRefused = new LongAdder();
+    /** Connections that were sent elsewhere because a loop could not bear them. */
+    public final LongAdder rebalanced = new LongAdder();
+
+    private final AtomicLongArray loopDelays = new AtomicLongArray(Long.SIZE);
+
+    /** How long a task of this loop has just waited in its queue, nanoseconds. */
+    public void loopDelay(int loop, long nanos) {
+        loopDelays.setRelease(loop, nanos);
+    }
+
+    /** The longest of the loops' delays, as they were last measured, in seconds. */
+    public double loopDelaySeconds() {
+        long most = 0;
+        for (int i = 0; i < loopDelays.length(); i++) {
+            most = Math.max(most, loopDelays.get(i));
+        }
+        return most / 1e9;
+    }
+
+    /** Newest events delivered to connections that had been slow. */
+    public final LongAdder conflated = new LongAdder();
+    /** Newest events that a bound kept from being kept; their clients are told a gap. */
+    public final LongAdder conflationOverflows = new LongAdder();
+
+    private final Map<SlowClient, LongAdder> slow = adders(SlowClient.class);
+    private final Map<SlowClient, LongAdder> passedOver = adders(SlowClient.class);
     private final Map<FanoutRecord.Undeliverable, LongAdder> undeliverable = adders(FanoutRecord.Undeliverable.class);
     private final Map<CloseCode, LongAdder> closed = adders(CloseCode.class);
+
+    /** Times a subscription's connection took no more when an event came, by what its namespace does then. */
+    public LongAdder slow(SlowClient policy) {
+        return Objects.requireNonNull(slow.get(policy));
+    }
+
+    /** Events that were not delivered live because the connection took no more, one per event and subscriber. */
+    public LongAdder passedOver(SlowClient policy) {
+        return Objects.requireNonNull(passedOver.get(policy));
+    }
 
     /** Records that cannot be delivered, by cause. */
     public LongAdder undeliverable(FanoutRecord.Undeliverable cause) {

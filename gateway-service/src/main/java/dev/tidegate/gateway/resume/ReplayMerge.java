@@ -69,7 +69,8 @@ public final class ReplayMerge {
 
         void gap(Gap gap);
 
-        void replayed(Cursor cursor, byte[] frame);
+        /** What was missed, in order; not empty. */
+        void replayed(List<Replayed> events);
 
         /** The client now has everything up to here, and more follows. */
         void covered(Cursor position);
@@ -326,7 +327,7 @@ public final class ReplayMerge {
                 splice.partition(),
                 splice.offset(),
                 after == null ? Math.max(last, 1) : limits.pageEvents());
-        ReplayPage page = new ReplayPage(p -> connection.loop.execute(() -> onPage(number, p)));
+        ReplayPage page = new ReplayPage(connection, p -> connection.loop.execute(() -> onPage(number, p)));
         try {
             cancelFetch = connection.source.fetch(request, page);
         } catch (RuntimeException e) {
@@ -371,12 +372,15 @@ public final class ReplayMerge {
         Cursor before = delivered;
         Gap gap = gapToTell(page.gap);
         Cursor from = gap == null ? before : gap.cursor();
-        List<ReplayPage.Event> events = page.eventsAfter(from, overflowed ? Long.MAX_VALUE : splice.offset());
+        List<Replayed> events = page.eventsAfter(from, overflowed ? Long.MAX_VALUE : splice.offset());
         Cursor at = furthest(from, upToSplice(end.cursor()));
         if (!events.isEmpty()) {
             at = furthest(at, events.getLast().cursor());
         }
-        boolean complete = end.complete() && at.offset() >= splice.offset();
+        // The page may be the answer to others that wanted more: what it says beyond the splice is not ours to wait
+        // for.
+        boolean whole = end.complete() || end.cursor().offset() >= splice.offset();
+        boolean complete = whole && at.offset() >= splice.offset();
         if (!complete && (before == null ? events.isEmpty() : at.equals(before))) {
             waitAndRetry(now, "the replay service does not get on");
             return;
@@ -386,8 +390,8 @@ public final class ReplayMerge {
         if (gap != null) {
             target.gap(gap);
         }
-        for (ReplayPage.Event e : events) {
-            target.replayed(e.cursor(), e.frame());
+        if (!events.isEmpty()) {
+            target.replayed(events);
         }
         if (complete) {
             delivered = at;

@@ -13,11 +13,9 @@ import org.jspecify.annotations.Nullable;
  * and the service's page size.
  */
 final class ReplayPage implements ReplaySource.Listener {
-    /** One replayed event. */
-    record Event(Cursor cursor, byte[] frame) {}
-
+    private final Object turn;
     private final Consumer<ReplayPage> whenDone;
-    final List<Event> events = new ArrayList<>(4);
+    final List<Replayed> events = new ArrayList<>(4);
 
     @Nullable
     Gap gap;
@@ -26,13 +24,20 @@ final class ReplayPage implements ReplaySource.Listener {
     String failure = "";
     private boolean done;
 
-    ReplayPage(Consumer<ReplayPage> whenDone) {
+    /** @param turn whose page it is */
+    ReplayPage(Object turn, Consumer<ReplayPage> whenDone) {
+        this.turn = turn;
         this.whenDone = whenDone;
     }
 
     @Override
+    public Object turn() {
+        return turn;
+    }
+
+    @Override
     public void event(Cursor cursor, long prev, byte[] frame) {
-        events.add(new Event(cursor, frame));
+        events.add(new Replayed(cursor, frame));
     }
 
     @Override
@@ -56,10 +61,10 @@ final class ReplayPage implements ReplaySource.Listener {
     }
 
     /** The events that are news to a client that stands here, up to this offset. */
-    List<Event> eventsAfter(@Nullable Cursor from, long upTo) {
-        List<Event> news = new ArrayList<>(events.size());
+    List<Replayed> eventsAfter(@Nullable Cursor from, long upTo) {
+        List<Replayed> news = new ArrayList<>(events.size());
         Cursor at = from;
-        for (Event e : events) {
+        for (Replayed e : events) {
             Cursor c = e.cursor();
             if (c.offset() <= upTo && (at == null || !c.comparableTo(at) || c.offset() > at.offset())) {
                 news.add(e);

@@ -17,6 +17,11 @@ public interface ReplaySource {
 
     /** Receives the answer to one request. */
     interface Listener {
+        /** Whose request it is, by identity: where requests have to wait, those of different owners take turns. */
+        default Object turn() {
+            return this;
+        }
+
         /** The next event in the channel's order; {@code frame} is the whole frame, ready to be sent on. */
         void event(Cursor cursor, long prev, byte[] frame);
 

@@ -70,14 +70,18 @@ public final class LoopShard implements ShardInbox {
 
     final PendingLog pendingLog = new PendingLog();
 
+    /** The bytes that newest events kept for slow connections may take on this loop. */
+    final Conflation.Budget kept;
+
     private final DirectSends sends = new DirectSends(this);
     private final boolean useRing;
     private final Sweep sweep;
     private @Nullable MessageInflater inflater; // from the first compressed message on
     private @Nullable Tail tail;
     private long delivered; // by the batch under way
+    private long passedOver; // by the segment under way
     private boolean moving;
-    private boolean draining;
+    private final Departures departures = new Departures(this);
 
     public LoopShard(int index, EventLoop loop, Shared shared) {
         this(index, loop, shared, new SplittableRandom(), true);
@@ -94,7 +98,9 @@ public final class LoopShard implements ShardInbox {
         this.loop = loop;
         this.shared = shared;
         this.random = random;
-        this.sweep = new Sweep(this);
+        this.kept = new Conflation.Budget(shared.limits().kept(), shared.metrics().conflationOverflows);
+        this.sweep = new Sweep(
+                this, new Pressure(TimeUnit.MILLISECONDS.toNanos(shared.limits().bearableMs())));
     }
 
     /** Starts the sweep; any thread. */
@@ -200,6 +206,14 @@ public final class LoopShard implements ShardInbox {
                 broken(sub.session, e);
             }
         }
+        if (passedOver > 0) {
+            shared.metrics().passedOver(channel.slowClient).add(passedOver);
+            passedOver = 0;
+        }
+        Conflation newest = channel.conflation;
+        if (newest != null) {
+            newest.keep(batch, segment, channel.lastOffset);
+        }
         channel.lastOffset = Math.max(channel.lastOffset, batch.lastOffset(segment));
         delivered += (long) written * batch.events(segment);
         if (kept != null) {
@@ -219,6 +233,7 @@ public final class LoopShard implements ShardInbox {
             return copy;
         }
         if (sub.parked) {
+            passedOver += batch.events(segment);
             return kept;
         }
         int from = batch.firstAbove(segment, sub.position);
@@ -227,6 +242,7 @@ public final class LoopShard implements ShardInbox {
         }
         if (!sub.session.writable()) {
             sub.session.park(sub, sub.livePosition()); // what the client knows of, so that its chain goes on from there
+            passedOver += batch.events(segment) - from;
             return kept;
         }
         delivered += batch.events(segment) - from;
@@ -307,7 +323,8 @@ public final class LoopShard implements ShardInbox {
     }
 
     ShardChannel channel(ChannelName name) {
-        return channels.computeIfAbsent(name, ShardChannel::new);
+        return channels.computeIfAbsent(
+                name, n -> new ShardChannel(n, shared.access().namespace(n).slowClient()));
     }
 
     @Nullable
@@ -378,8 +395,8 @@ public final class LoopShard implements ShardInbox {
         return sweep;
     }
 
-    boolean draining() {
-        return draining;
+    Departures departures() {
+        return departures;
     }
 
     // ---- from other threads
@@ -445,16 +462,11 @@ public final class LoopShard implements ShardInbox {
     /**
      * Asks every client to go elsewhere and closes the connections, spread over this time; any thread.
      *
-     * @param spreadMs within how many milliseconds the clients are told to come back elsewhere
+     * @param spreadMs over how many milliseconds
      * @param done counted down once every client has been told and its close frame written
      */
     public void drain(int spreadMs, CountDownLatch done) {
-        loop.execute(() -> {
-            draining = true;
-            sweep.forEach(s -> guarded(s, x -> x.reconnect(random.nextInt(spreadMs + 1))));
-            flushDirty();
-            done.countDown();
-        });
+        loop.execute(() -> departures.all(spreadMs, done));
     }
 
     /** Takes over a channel; on its loop. */

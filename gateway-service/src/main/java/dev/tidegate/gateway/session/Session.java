@@ -3,6 +3,7 @@ package dev.tidegate.gateway.session;
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.resume.ReplayMerge;
+import dev.tidegate.gateway.resume.Replayed;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ClientFrame;
 import dev.tidegate.protocol.ClientFrameDecoder;
@@ -50,6 +51,7 @@ final class Session {
     private boolean starting = true;
     private boolean dirty;
     private boolean anyParked;
+    private boolean doomed; // a close is on its way: what is parked stays so
     private boolean ticked; // in the shard's list of sessions with resumes
     private byte silentBeats;
     private short publishes;
@@ -94,8 +96,8 @@ final class Session {
         }
         ClientRequests.joinPersonal(this);
         starting = false;
-        if (shard.draining()) {
-            reconnect(0);
+        if (shard.departures().draining()) {
+            shard.departures().sendOn(this);
         }
         shard.flushDirty();
     }
@@ -179,19 +181,26 @@ final class Session {
         return true;
     }
 
-    /** Passes over every event from here on: the session is about to be closed. */
+    /** Passes over every event from here on, and resumes nothing: the session is about to be closed. */
     void parkAll() {
+        anyParked = false;
+        doomed = true;
         for (int i = 0; i < subscriptions.size(); i++) {
-            subscriptions.get(i).parked = true;
+            Subscription s = subscriptions.get(i);
+            if (s.live()) {
+                s.position = s.livePosition(); // it may still be told a gap from there, if the topic is recreated now
+            }
+            s.parked = true;
         }
     }
 
-    void reconnect(int afterMs) {
+    /** Asks the client to go elsewhere and closes the connection; {@code reason} is {@code drain} or {@code rebalance}. */
+    void reconnect(int afterMs, String reason) {
         if (closing) {
             return;
         }
-        ServerFrames.reconnect(shard.json.clear(), afterMs, "drain");
-        sendJson();
+        ServerFrames.reconnect(shard.json.clear(), afterMs, reason);
+        out.reconnect(ctx, shard, afterMs);
         close(CloseCode.DRAIN, CloseCode.DRAIN.defaultReason());
     }
 
@@ -349,13 +358,64 @@ final class Session {
         }
     }
 
-    /** The connection takes no more: pass over what comes, and resume from here once it drains. */
+    /**
+     * The connection takes no more: pass over what comes. What happens once it drains, or at once, is the namespace's to
+     * say; {@code position} is what the client knows of, from which its chain goes on in any case.
+     */
     void park(Subscription sub, long position) {
         sub.parked = true;
         sub.position = position;
+        shard.shared.metrics().slow(sub.channel.slowClient).increment();
+        switch (sub.channel.slowClient) {
+            case CONFLATE -> sub.channel.conflate(sub, shard.kept);
+            case DISCONNECT -> {
+                parkAll();
+                // Not now: the shard is walking over the subscriptions.
+                shard.loop.execute(() -> close(CloseCode.TOO_SLOW, CloseCode.TOO_SLOW.defaultReason()));
+                return;
+            }
+            case PARK, DROP -> {
+                // The position is all that is kept.
+            }
+        }
         if (!anyParked) {
             anyParked = true;
             shard.shared.metrics().parked.increment();
+        }
+    }
+
+    /** The connection takes more again: whatever was parked goes on, each by its namespace's rule. */
+    private void unpark() {
+        anyParked = false;
+        int n = subscriptions.size();
+        int first = n > 1 ? shard.random.nextInt(n) : 0; // or the first would fill the connection each time
+        for (int i = 0; i < n; i++) {
+            Subscription s = subscriptions.get((first + i) % n);
+            if (s.parked) {
+                unpark(s);
+            }
+        }
+    }
+
+    private void unpark(Subscription s) {
+        switch (s.channel.slowClient) {
+            case PARK -> {
+                s.parked = false;
+                resume(s, s.cursor(s.position), -1, s.tailPosition(), true);
+            }
+            case CONFLATE -> {
+                Conflation newest = s.channel.conflation;
+                if (newest != null && !newest.deliver(s)) {
+                    anyParked = true; // full again; the rest stays where newer ones can take its place
+                    return;
+                }
+                s.parked = false;
+                s.channel.unconflate(s);
+            }
+            case DROP, DISCONNECT -> {
+                s.parked = false;
+                s.overflow(s.channel.lastOffset);
+            }
         }
     }
 
@@ -370,15 +430,8 @@ final class Session {
         if (r != null) {
             r.onWritable();
         }
-        if (anyParked) {
-            anyParked = false;
-            for (int i = 0; i < subscriptions.size(); i++) {
-                Subscription s = subscriptions.get(i);
-                if (s.parked) {
-                    s.parked = false;
-                    resume(s, s.cursor(s.position), -1, s.tailPosition(), true);
-                }
-            }
+        if (anyParked && !doomed) {
+            unpark();
         }
         shard.flushDirty();
     }
@@ -534,10 +587,10 @@ final class Session {
         out.gap(ctx, this, shard);
     }
 
-    void sendReplayed(Subscription sub, byte[] frame) {
-        shard.shared.metrics().replayed.increment();
+    void sendReplayed(Subscription sub, List<Replayed> events) {
+        shard.shared.metrics().replayed.add(events.size());
         markDirty();
-        out.replayed(ctx, this, frame);
+        out.replayed(ctx, this, sub, events);
     }
 
     void sendPosition(Subscription sub, Cursor position) {

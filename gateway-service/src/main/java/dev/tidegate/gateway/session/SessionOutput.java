@@ -1,9 +1,11 @@
 package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.fanout.LoopBatch;
+import dev.tidegate.gateway.resume.Replayed;
 import dev.tidegate.protocol.CloseCode;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,11 +31,15 @@ interface SessionOutput {
 
     void error(ChannelHandlerContext ctx, LoopShard shard);
 
+    /** Asks the client to come back after this many milliseconds; {@link #close} follows. */
+    void reconnect(ChannelHandlerContext ctx, LoopShard shard, int afterMs);
+
     void gap(ChannelHandlerContext ctx, Session session, LoopShard shard);
 
     void position(ChannelHandlerContext ctx, Session session, LoopShard shard);
 
-    void replayed(ChannelHandlerContext ctx, Session session, byte[] frame);
+    /** A page out of the log. An event stream's positions move along, since they stand in its blocks. */
+    void replayed(ChannelHandlerContext ctx, Session session, Subscription sub, List<Replayed> events);
 
     void events(
             ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent);

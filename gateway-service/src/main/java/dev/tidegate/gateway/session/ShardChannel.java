@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.session;
 
+import dev.tidegate.gateway.auth.SlowClient;
 import dev.tidegate.gateway.fanout.Interest;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.protocol.ChannelName;
@@ -16,6 +17,9 @@ final class ShardChannel {
     final ChannelName name;
     final byte[] key;
 
+    /** What its namespace does with subscriptions whose connection takes no more. */
+    final SlowClient slowClient;
+
     @Nullable
     Interest interest;
 
@@ -28,6 +32,10 @@ final class ShardChannel {
     /** The offset of the last event this loop delivered; {@code base} before the first. */
     long lastOffset;
 
+    /** The newest events, while a slow subscription is to get them; else null. */
+    @Nullable
+    Conflation conflation;
+
     Subscription[] ws = NONE;
     int wsCount;
     Subscription[] sse = NONE;
@@ -38,8 +46,9 @@ final class ShardChannel {
 
     private static final Subscription[] NONE = new Subscription[0];
 
-    ShardChannel(ChannelName name) {
+    ShardChannel(ChannelName name, SlowClient slowClient) {
         this.name = name;
+        this.slowClient = slowClient;
         this.key = name.bytes();
     }
 
@@ -71,6 +80,10 @@ final class ShardChannel {
 
     /** Joins the tail of another incarnation of the topic, for the formats that have subscribers. */
     void rejoin(Tail tail, int loop) {
+        Conflation c = conflation;
+        if (c != null) {
+            c.clear();
+        }
         if (wsCount > 0) {
             join(tail, loop, false);
         }
@@ -119,6 +132,7 @@ final class ShardChannel {
 
     /** Removes by moving the last one into the hole: order among subscribers means nothing. */
     void remove(Subscription s, boolean fromSse) {
+        unconflate(s);
         Subscription[] a = fromSse ? sse : ws;
         int last = fromSse ? --sseCount : --wsCount;
         Subscription moved = a[last];
@@ -130,6 +144,29 @@ final class ShardChannel {
                 sse = Arrays.copyOf(sse, a.length / 2);
             } else {
                 ws = Arrays.copyOf(ws, a.length / 2);
+            }
+        }
+    }
+
+    /** A slow subscription is to get the newest events once its connection drains. */
+    void conflate(Subscription s, Conflation.Budget budget) {
+        Conflation c = conflation;
+        if (c == null) {
+            c = new Conflation(budget);
+            conflation = c;
+        }
+        s.conflated = true;
+        c.slow++;
+    }
+
+    /** It is not slow any more, or gone; the last one takes what was kept with it. */
+    void unconflate(Subscription s) {
+        Conflation c = conflation;
+        if (s.conflated && c != null) {
+            s.conflated = false;
+            if (--c.slow == 0) {
+                c.clear();
+                conflation = null;
             }
         }
     }

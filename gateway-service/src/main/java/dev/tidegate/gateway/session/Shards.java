@@ -53,14 +53,14 @@ public final class Shards implements SessionOpener, AutoCloseable {
     /**
      * Asks every client to reconnect elsewhere and closes its connection.
      *
-     * @param spreadMs the clients' reconnects are spread over this many milliseconds
-     * @return whether all loops did so within five seconds
+     * @param spreadMs over how many milliseconds
+     * @return whether all loops did so within five seconds more
      */
     public boolean drain(int spreadMs) throws InterruptedException {
         CountDownLatch done = new CountDownLatch(shards.size());
         for (LoopShard s : shards) {
             s.drain(spreadMs, done);
         }
-        return done.await(5, TimeUnit.SECONDS);
+        return done.await(spreadMs + 5_000L, TimeUnit.MILLISECONDS);
     }
 }

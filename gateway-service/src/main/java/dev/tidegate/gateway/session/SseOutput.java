@@ -2,6 +2,7 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.fanout.WireFormats;
+import dev.tidegate.gateway.resume.Replayed;
 import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.EventFrames;
@@ -68,6 +69,14 @@ final class SseOutput implements SessionOutput {
         write(ctx, b);
     }
 
+    /** A browser keeps to it from here on, whenever it is cut off, hence in seconds at most. */
+    @Override
+    public void reconnect(ChannelHandlerContext ctx, LoopShard shard, int afterMs) {
+        write(
+                ctx,
+                shard.framed.clear().ascii("retry: ").number(afterMs).raw('\n').raw('\n'));
+    }
+
     @Override
     public void gap(ChannelHandlerContext ctx, Session session, LoopShard shard) {
         FrameBuffer b = shard.framed.clear();
@@ -83,11 +92,14 @@ final class SseOutput implements SessionOutput {
     }
 
     @Override
-    public void replayed(ChannelHandlerContext ctx, Session session, byte[] frame) {
-        FrameBuffer b = session.shard.framed.clear();
-        FrameBuffer json = session.shard.json.clear().raw(frame);
-        WireFormats.sseBlock(b, EventFrames.typeOf(frame), json);
-        end(ctx, session, b);
+    public void replayed(ChannelHandlerContext ctx, Session session, Subscription sub, List<Replayed> events) {
+        for (Replayed e : events) {
+            FrameBuffer b = session.shard.framed.clear();
+            FrameBuffer json = session.shard.json.clear().raw(e.frame());
+            WireFormats.sseBlock(b, EventFrames.typeOf(e.frame()), json);
+            sub.position = e.cursor().offset();
+            end(ctx, session, b);
+        }
     }
 
     @Override

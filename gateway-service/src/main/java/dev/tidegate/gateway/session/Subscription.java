@@ -2,11 +2,13 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.resume.ReplayMerge;
+import dev.tidegate.gateway.resume.Replayed;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.Gap;
 import dev.tidegate.protocol.ServerFrames.Recovery;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +30,9 @@ final class Subscription implements ReplayMerge.Target {
 
     /** Passing over events because the connection does not take them. */
     boolean parked;
+
+    /** Parked, and to get the newest events that its channel keeps; see {@link Conflation}. */
+    boolean conflated;
 
     /** Joined by the gateway, not by the client: a subscribe of the client's own takes its place. */
     boolean automatic;
@@ -52,6 +57,13 @@ final class Subscription implements ReplayMerge.Target {
     /** The position of a live subscription. */
     long livePosition() {
         return Math.max(position, channel.lastOffset);
+    }
+
+    /** Tells that events up to this offset were passed over and will not come; nothing if there can be none. */
+    void overflow(long upTo) {
+        if (upTo > position) {
+            gap(new Gap(cursor(position), cursor(upTo), Gap.Reason.OVERFLOW));
+        }
     }
 
     Cursor cursor(long offset) {
@@ -90,9 +102,9 @@ final class Subscription implements ReplayMerge.Target {
     }
 
     @Override
-    public void replayed(Cursor cursor, byte[] frame) {
-        position = cursor.offset();
-        session.sendReplayed(this, frame);
+    public void replayed(List<Replayed> events) {
+        session.sendReplayed(this, events);
+        position = events.getLast().cursor().offset();
     }
 
     @Override

@@ -6,16 +6,21 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What a shard does by the clock, for all its sessions at once instead of by a timer each: heartbeats with positions,
- * deadlines of resumes, ends of tokens, and connections whose close frame is not taken. Loop-confined.
+ * deadlines of resumes, ends of tokens, connections whose close frame is not taken, and how far behind the loop is.
+ * Loop-confined.
  *
  * <p>The heartbeats are spread over their interval: a session gets one of {@code heartbeatMs / TICK_MS} slots at random
  * and keeps it, so it hears of the gateway once per interval however many come and go, and a crowd that connects at once
  * does not beat at once.
  */
 final class Sweep {
+    private static final Logger LOG = LoggerFactory.getLogger(Sweep.class);
+
     static final int TICK_MS = 250;
 
     /** Tokens and connect deadlines are looked at every so many ticks: once a second. */
@@ -28,11 +33,13 @@ final class Sweep {
     private final List<ArrayList<Session>> slots = new ArrayList<>();
     private final ArrayList<Session> resuming = new ArrayList<>();
     private final ArrayDeque<Session> closing = new ArrayDeque<>();
+    private final Pressure pressure;
     private long ticks;
     private long[] covered = new long[0];
 
-    Sweep(LoopShard shard) {
+    Sweep(LoopShard shard, Pressure pressure) {
         this.shard = shard;
+        this.pressure = pressure;
         int n = Math.clamp(shard.shared.limits().heartbeatMs() / TICK_MS, 1, Short.MAX_VALUE);
         for (int i = 0; i < n; i++) {
             slots.add(new ArrayList<>(0));
@@ -74,6 +81,27 @@ final class Sweep {
         }
     }
 
+    /** So many of the sessions, from a slot at random on. */
+    void some(int count, Consumer<Session> action) {
+        int first = shard.random.nextInt(slots.size());
+        int left = count;
+        for (int i = 0; i < slots.size() && left > 0; i++) {
+            for (Session s : List.copyOf(slots.get((first + i) % slots.size()))) {
+                if (left-- > 0) {
+                    action.accept(s);
+                }
+            }
+        }
+    }
+
+    private int sessions() {
+        int n = 0;
+        for (ArrayList<Session> in : slots) {
+            n += in.size();
+        }
+        return n;
+    }
+
     /**
      * Runs every {@link #TICK_MS}. A position may be told only once every batch up to it has been delivered by this loop:
      * the dispatched positions are read now, and the heartbeats run behind whatever lies in the loop's queue now. (The
@@ -94,7 +122,25 @@ final class Sweep {
             }
         }
         shard.flushDirty();
-        shard.loop.execute(() -> heartbeats(tail));
+        long queued = shard.loop.ticker().nanoTime();
+        shard.loop.execute(() -> {
+            waited(queued);
+            heartbeats(tail);
+        });
+    }
+
+    /** How long what is put into the loop's queue has to wait there, and what follows from it. */
+    private void waited(long queuedAt) {
+        long now = shard.loop.ticker().nanoTime();
+        shard.shared.metrics().loopDelay(shard.index, now - queuedAt);
+        int tooMany = pressure.note(now, now - queuedAt, sessions());
+        if (tooMany > 0) {
+            LOG.warn(
+                    "This loop is {} ms behind: {} connections are sent elsewhere",
+                    (now - queuedAt) / 1_000_000,
+                    tooMany);
+            shard.departures().some(tooMany);
+        }
     }
 
     private void cutClosing() {

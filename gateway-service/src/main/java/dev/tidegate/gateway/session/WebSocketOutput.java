@@ -2,6 +2,7 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.fanout.LoopBatch;
 import dev.tidegate.gateway.fanout.WireFormats;
+import dev.tidegate.gateway.resume.Replayed;
 import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.FrameBuffer;
 import io.netty.buffer.ByteBuf;
@@ -13,6 +14,7 @@ import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
 import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +25,9 @@ import org.jspecify.annotations.Nullable;
 final class WebSocketOutput implements SessionOutput {
     static final WebSocketOutput PLAIN = new WebSocketOutput(false);
     static final WebSocketOutput DEFLATING = new WebSocketOutput(true);
+
+    /** Replayed events are laid behind each other in buffers of so many bytes; a larger event has one for itself. */
+    private static final int MAX_REPLAY_WRITE = 64 * 1024;
 
     private static final int FIN_CLOSE = 0x88;
     private static final ByteBuf PING = Unpooled.unreleasableBuffer(
@@ -74,6 +79,11 @@ final class WebSocketOutput implements SessionOutput {
     }
 
     @Override
+    public void reconnect(ChannelHandlerContext ctx, LoopShard shard, int afterMs) {
+        control(ctx, shard);
+    }
+
+    @Override
     public void gap(ChannelHandlerContext ctx, Session session, LoopShard shard) {
         control(ctx, shard);
     }
@@ -84,10 +94,24 @@ final class WebSocketOutput implements SessionOutput {
     }
 
     @Override
-    public void replayed(ChannelHandlerContext ctx, Session session, byte[] frame) {
-        FrameBuffer framed = session.shard.framed.clear();
-        WireFormats.webSocketText(framed, session.shard.json.clear().raw(frame));
-        write(ctx, framed);
+    public void replayed(ChannelHandlerContext ctx, Session session, Subscription sub, List<Replayed> events) {
+        // A page is one write, or a few: twenty events would else be twenty buffers and twenty entries of the
+        // transport.
+        int next = 0;
+        while (next < events.size()) {
+            int first = next;
+            int bytes = 0;
+            do {
+                bytes += WireFormats.MAX_HEAD + events.get(next++).frame().length;
+            } while (next < events.size()
+                    && bytes + WireFormats.MAX_HEAD + events.get(next).frame().length <= MAX_REPLAY_WRITE);
+            ByteBuf buf = ctx.alloc().directBuffer(bytes);
+            for (Replayed e : events.subList(first, next)) {
+                WireFormats.webSocketHead(buf, e.frame().length);
+                buf.writeBytes(e.frame());
+            }
+            var _ = ctx.write(buf, ctx.voidPromise());
+        }
     }
 
     @Override

@@ -48,12 +48,16 @@ public class EdgeConfiguration {
     }
 
     @Bean
-    NettyServerCustomizer socketOptions(GatewaySettings settings) {
+    NettyServerCustomizer socketOptions(GatewaySettings settings, EventLoops loops) {
         GatewaySettings.Socket socket = settings.socket();
         WriteBufferWaterMark marks =
                 new WriteBufferWaterMark((int) socket.writeBufferLow().toBytes(), (int)
                         socket.writeBufferHigh().toBytes());
-        return server -> server.option(ChannelOption.SO_BACKLOG, socket.backlog())
+        ChannelOption<Long> unsent = loops.unsentOption();
+        return server -> (unsent == null
+                        ? server
+                        : server.childOption(unsent, socket.unsent().toBytes()))
+                .option(ChannelOption.SO_BACKLOG, socket.backlog())
                 .childOption(ChannelOption.TCP_NODELAY, true)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, marks)
                 // Of a fixed size, and one for all: the default keeps an allocator and its statistics for every

@@ -2,14 +2,17 @@ package dev.tidegate.gateway.transport;
 
 import dev.tidegate.gateway.config.InvalidSetting;
 import dev.tidegate.gateway.config.TransportKind;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.uring.IoUring;
+import io.netty.channel.uring.IoUringChannelOption;
 import io.netty.channel.uring.IoUringIoHandler;
 import io.netty.channel.uring.IoUringIoHandlerConfig;
 import io.netty.util.concurrent.EventExecutor;
@@ -20,6 +23,7 @@ import java.util.List;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
@@ -126,6 +130,19 @@ public final class EventLoops implements LoopResources, AutoCloseable {
     /** What the loops run on; never {@code AUTO}. */
     public TransportKind transport() {
         return transport;
+    }
+
+    /**
+     * The socket option that bounds how many bytes the kernel takes in ahead of what it can send (Linux,
+     * {@code TCP_NOTSENT_LOWAT}); null on NIO, which has none.
+     */
+    @Nullable
+    ChannelOption<Long> unsentOption() {
+        return switch (transport) {
+            case EPOLL -> EpollChannelOption.TCP_NOTSENT_LOWAT;
+            case IO_URING -> IoUringChannelOption.TCP_NOTSENT_LOWAT;
+            case NIO, AUTO -> null;
+        };
     }
 
     /** The loops as a group. */

@@ -6,6 +6,7 @@ import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.session.Handshake;
 import dev.tidegate.gateway.session.Handshake.Subscribe;
 import dev.tidegate.gateway.session.Handshake.WireFormat;
+import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
@@ -30,7 +31,8 @@ import reactor.core.publisher.Mono;
  *
  * <p>Resuming: the {@code Last-Event-ID} header, which a browser sends by itself, counts more than {@code lastEventId} of
  * the query, and both more than {@code after} and {@code last}: a browser reconnects with the URL it first had. A channel
- * whose partition the token does not cover keeps what the URL says, or starts from now.
+ * whose partition the token does not cover keeps what the URL says, or starts from now. Personal channels, which need not
+ * stand in the URL, are resumed like the others.
  */
 final class SseEndpoint extends HandshakeEndpoint {
     private static final String LAST_EVENT_ID = "Last-Event-ID";
@@ -90,16 +92,24 @@ final class SseEndpoint extends HandshakeEndpoint {
         }
         return resume == null || resume.isBlank()
                 ? query.subscribes()
-                : resumed(query.subscribes(), ResumeToken.parse(resume));
+                : resumed(who, query.subscribes(), ResumeToken.parse(resume));
     }
 
-    private List<Subscribe> resumed(List<Subscribe> subscribes, ResumeToken token) {
+    private List<Subscribe> resumed(Identity who, List<Subscribe> subscribes, ResumeToken token) {
         int count = partitions.getAsInt();
         List<Subscribe> resumed = new ArrayList<>(subscribes.size());
         for (Subscribe s : subscribes) {
             int partition = Tail.partitionOf(s.channel().bytes(), count);
             Cursor after = token.cursor(partition);
             resumed.add(after == null ? s : new Subscribe(s.channel(), after, -1));
+        }
+        // The personal channels are the stream's too, so the token covers them; joined by themselves they would start
+        // from now.
+        for (ChannelName name : policy.personalChannels(who)) {
+            Cursor after = token.cursor(Tail.partitionOf(name.bytes(), count));
+            if (after != null && subscribes.stream().noneMatch(s -> s.channel().equals(name))) {
+                resumed.add(new Subscribe(name, after, -1));
+            }
         }
         return resumed;
     }

@@ -3,6 +3,7 @@ package dev.tidegate.gateway.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tidegate.gateway.auth.SlowClient;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -63,12 +64,17 @@ class SettingsTest {
         Map<String, NamespaceSettings.Namespace> bound = bind(
                         "tidegate",
                         NamespaceSettings.class,
-                        Map.of("tidegate.namespaces.chat", "", "tidegate.namespaces.user.personal", "true"))
+                        Map.of(
+                                "tidegate.namespaces.chat", "",
+                                "tidegate.namespaces.quotes.slow-client", "conflate",
+                                "tidegate.namespaces.user.personal", "true"))
                 .namespaces();
 
         // then
-        assertThat(bound.get("chat")).isEqualTo(new NamespaceSettings.Namespace(1000, false, null, null, true));
+        assertThat(bound.get("chat"))
+                .isEqualTo(new NamespaceSettings.Namespace(1000, false, null, null, true, SlowClient.PARK));
         assertThat(bound.get("user").personal()).isTrue();
+        assertThat(bound.get("quotes").slowClient()).isEqualTo(SlowClient.CONFLATE);
     }
 
     @ParameterizedTest
@@ -81,6 +87,7 @@ class SettingsTest {
                 "tidegate.gateway.limits.max-frame-bytes | 1 | tidegate.gateway.limits.max-frame-bytes: 1 (expected: 1024 to 16777216 bytes)",
                 "tidegate.gateway.limits.connections | 0 | tidegate.gateway.limits.connections: 0 (expected: 1 to 2147483647)",
                 "tidegate.gateway.socket.write-buffer-high | 1KB | tidegate.gateway.socket.write-buffer-high: 1024 (expected: 32768 to 1073741824 bytes)",
+                "tidegate.gateway.socket.unsent | 1KB | tidegate.gateway.socket.unsent: 1024 (expected: 4096 to 1073741824 bytes)",
                 "tidegate.gateway.replay.url | ftp://x | tidegate.gateway.replay.url: ftp://x (expected: http://host:port or https://host:port)",
                 "tidegate.gateway.ingest.url | nowhere | tidegate.gateway.ingest.url: nowhere (expected: http://host:port or https://host:port)",
                 "tidegate.gateway.allowed-origins | example.com | tidegate.gateway.allowed-origins: example.com (expected: * or scheme://host[:port])",

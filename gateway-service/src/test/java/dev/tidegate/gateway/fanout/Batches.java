@@ -64,6 +64,14 @@ public final class Batches implements ShardInbox {
                 Optional.empty());
     }
 
+    /** The same with a subject. */
+    public static ConsumerRecord<byte[], byte[]> record(
+            int partition, long offset, String channel, String data, String subject) {
+        ConsumerRecord<byte[], byte[]> record = record(partition, offset, channel, data);
+        record.headers().add("ce_subject", subject.getBytes(StandardCharsets.UTF_8));
+        return record;
+    }
+
     @Override
     public void offer(LoopBatch batch) {
         offered.add(batch);

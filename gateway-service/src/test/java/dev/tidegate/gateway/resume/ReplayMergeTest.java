@@ -106,8 +106,8 @@ class ReplayMergeTest {
         }
 
         @Override
-        public void replayed(Cursor cursor, byte[] frame) {
-            told.add("replayed " + cursor.offset());
+        public void replayed(List<Replayed> events) {
+            events.forEach(e -> told.add("replayed " + e.cursor().offset()));
         }
 
         @Override

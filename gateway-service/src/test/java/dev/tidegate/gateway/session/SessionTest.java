@@ -10,6 +10,7 @@ import dev.tidegate.protocol.ErrorCode;
 import io.netty.buffer.AbstractByteBufAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.BeforeEach;
@@ -183,6 +184,78 @@ class SessionTest {
         ShardUnderTest.Peer late = shard.connect();
         assertThat(late.read()).hasSize(2).first().asString().contains("connected");
         assertThat(late.closeCode).isEqualTo(4001);
+    }
+
+    @Test
+    void drainsACrowdALittleAtATimeAndServesTheOthersMeanwhile() throws InterruptedException {
+        // given
+        List<ShardUnderTest.Peer> crowd = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            crowd.add(shard.connect());
+            crowd.getLast().text("{\"op\":\"subscribe\",\"channel\":\"c\"}");
+            crowd.getLast().read();
+        }
+        CountDownLatch done = new CountDownLatch(1);
+        shard.shard.drain(4 * Departures.STEP_MS, done);
+        shard.runLoop();
+        shard.pass(Sweep.TICK_MS);
+
+        // when
+        shard.publish("c", "1");
+
+        // then
+        long gone = 0;
+        for (ShardUnderTest.Peer p : crowd) {
+            List<String> frames = p.read();
+            gone += p.closeCode == 4001 ? 1 : 0;
+            assertThat(frames).hasSize(1).first().asString().contains(p.closeCode == 4001 ? "reconnect" : "event");
+        }
+        assertThat(gone).isBetween(10L, 30L);
+        assertThat(done.getCount()).isEqualTo(1);
+        shard.pass(4 * Sweep.TICK_MS); // the hand-run clock comes to one group each step
+        assertThat(done.getCount()).isZero();
+        crowd.forEach(ShardUnderTest.Peer::read);
+        assertThat(crowd).allMatch(p -> p.closeCode == 4001);
+    }
+
+    @Test
+    void tellsAnEventStreamWhenToComeBack() {
+        // given
+        ShardUnderTest.Peer stream = shard.connect(
+                Identity.ANONYMOUS,
+                Handshake.WireFormat.SSE,
+                List.of(new Handshake.Subscribe(new ChannelName("c"), null, -1)));
+        stream.readBytes();
+
+        // when
+        shard.shard.drain(0, new CountDownLatch(1));
+
+        // then
+        assertThat(stream.readBytes()).matches("retry: \\d{1,3}\n\n");
+        assertThat(stream.isOpen()).isFalse();
+    }
+
+    @Test
+    void sendsSomeElsewhereWhenTheLoopIsFarBehind() {
+        // given
+        List<ShardUnderTest.Peer> crowd = new ArrayList<>();
+        crowd.add(peer);
+        for (int i = 0; i < 150; i++) {
+            crowd.add(shard.connect());
+            crowd.getLast().read();
+        }
+
+        // when
+        shard.loop.run(() -> shard.shard.departures().some(2));
+
+        // then
+        List<String> told = new ArrayList<>();
+        crowd.forEach(p -> told.addAll(p.read()));
+        assertThat(told)
+                .hasSize(2)
+                .allMatch(f -> f.contains("\"op\":\"reconnect\"") && f.contains("\"reason\":\"rebalance\""));
+        assertThat(crowd).filteredOn(p -> p.closeCode == 4001).hasSize(2);
+        assertThat(shard.metrics.rebalanced.sum()).isEqualTo(2);
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
+import dev.tidegate.gateway.auth.SlowClient;
 import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.fanout.Batches;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
@@ -52,8 +53,12 @@ final class ShardUnderTest {
     private long next;
 
     ShardUnderTest(SessionLimits limits) throws InterruptedException {
-        AccessPolicy access =
-                new AccessPolicy(Map.of("default", new AccessPolicy.Namespace(100, false, true, true, true)));
+        Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
+        namespaces.put("default", new AccessPolicy.Namespace(100, false, true, true, true));
+        for (SlowClient policy : SlowClient.values()) {
+            namespaces.put(policy.toString(), new AccessPolicy.Namespace(100, false, true, true, true, policy));
+        }
+        AccessPolicy access = new AccessPolicy(namespaces);
         shard = new LoopShard(
                 0,
                 loop,
@@ -109,6 +114,23 @@ final class ShardUnderTest {
         dispatcher.lookUp();
         dispatcher.record(Batches.record(0, next++, channel, json));
         dispatcher.end(1);
+    }
+
+    /** Publishes events of one channel in one batch: data and subject in turn, a subject of "" is none. */
+    void publishBatch(String channel, String... jsonThenSubject) throws InterruptedException {
+        int n = jsonThenSubject.length / 2;
+        dispatcher.begin();
+        dispatcher.moved(0, next + n - 1);
+        dispatcher.lookUp();
+        for (int i = 0; i < 2 * n; i += 2) {
+            String data = jsonThenSubject[i];
+            String subject = jsonThenSubject[i + 1];
+            dispatcher.record(
+                    subject.isEmpty()
+                            ? Batches.record(0, next++, channel, data)
+                            : Batches.record(0, next++, channel, data, subject));
+        }
+        dispatcher.end(n);
     }
 
     /** The topic is made anew: its first record is to be at offset 0. */

@@ -1,6 +1,7 @@
 package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.auth.Identity;
+import dev.tidegate.gateway.auth.SlowClient;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Cursor;
@@ -42,8 +43,15 @@ final class SimClient {
         Cursor promised;
         boolean gapMustFollow;
 
+        /** Where a slow client gets the newest of each subject: subject to the offset of an event that gave way. */
+        final Map<String, Long> gaveWay = new HashMap<>();
+
         Track(String channel) {
             this.channel = channel;
+        }
+
+        boolean is(SlowClient policy) {
+            return channel.startsWith(policy + ":");
         }
     }
 
@@ -62,6 +70,7 @@ final class SimClient {
     private boolean stalled;
     private boolean mute;
     private boolean closeSeen;
+    private boolean slownessCosts; // it asked for a channel that disconnects slow clients, on this connection
     private int nextId;
     private final StringBuilder sseData = new StringBuilder();
     private String sseEvent = "";
@@ -124,11 +133,16 @@ final class SimClient {
         }
     }
 
+    private void follow(Track t) {
+        tracks.put(t.channel, t);
+        slownessCosts |= t.is(SlowClient.DISCONNECT);
+    }
+
     private void subscribe(String c) {
         Track t = new Track(c);
         t.pendingId = "s" + nextId++;
         choosePosition(t);
-        tracks.put(c, t);
+        follow(t);
         StringBuilder frame = new StringBuilder("{\"op\":\"subscribe\",\"id\":\"")
                 .append(t.pendingId)
                 .append("\",\"channel\":\"")
@@ -173,6 +187,7 @@ final class SimClient {
         unparsed = new byte[0];
         got.reset();
         closeSeen = false;
+        slownessCosts = false;
         stalled = false;
         mute = false;
         sseData.setLength(0);
@@ -195,7 +210,7 @@ final class SimClient {
                 if (out.size() < MAX_CHANNELS) {
                     Track t = new Track(c);
                     choosePosition(t);
-                    tracks.put(c, t);
+                    follow(t);
                     out.add(new Handshake.Subscribe(new ChannelName(c), t.after, t.last));
                 }
             }
@@ -239,7 +254,7 @@ final class SimClient {
                 int partition = sim.gatewayLog.partitionOf(c);
                 t.position = new Cursor(tail.epoch(), partition, tail.position(partition));
             }
-            tracks.put(c, t);
+            follow(t);
             out.add(new Handshake.Subscribe(new ChannelName(c), t.after, t.last));
         }
         return out;
@@ -312,6 +327,10 @@ final class SimClient {
         for (Track t : tracks.values()) {
             int partition = sim.gatewayLog.partitionOf(t.channel);
             Cursor end = new Cursor(sim.gatewayLog.epoch, partition, sim.gatewayLog.end(partition));
+            long lost = sim.gatewayLog.lostToTailer[partition];
+            if (t.gaveWay.values().stream().anyMatch(offset -> offset >= lost)) {
+                return name + " " + t.channel + ": a newer one never came for " + t.gaveWay;
+            }
             if (!end.equals(t.position == null ? t.floor : t.position)) {
                 return name + " " + t.channel + ": at " + t.position + ", the log's end is " + end
                         + (t.pendingId != null ? ", waiting for an answer" : "");
@@ -380,7 +399,7 @@ final class SimClient {
                 case 0x8A -> {}
                 case 0x88 -> {
                     int code = ((payload[0] & 0xff) << 8) | (payload[1] & 0xff);
-                    check(code == 4002, "closed with " + code);
+                    check(code == 4002 || (code == 4004 && slownessCosts), "closed with " + code);
                     sim.trace("%s is closed with %s", name, code);
                     closeSeen = true;
                 }
@@ -475,7 +494,7 @@ final class SimClient {
         String id = textOrNull(m, "id");
         if ("dup".equals(id)) {
             // The first subscription had ended when this one came: a new one, from now on.
-            tracks.put(text(m, "channel"), new Track(text(m, "channel")));
+            follow(new Track(text(m, "channel")));
             id = null;
         }
         Track t = track(m);
@@ -567,6 +586,7 @@ final class SimClient {
         }
         check(t.last <= 0 || !replay || sse || t.replayed <= t.last + 0L || t.position != null, "more than the last n");
         t.position = cursor;
+        t.gaveWay.remove(e.subject());
         replayedSoFar(t);
         sim.delivered++;
     }
@@ -607,12 +627,32 @@ final class SimClient {
                     check(e.offset() < log.start[cursor.partition()], "not expired: " + e.offset());
                 }
             }
-            case "epoch" -> check(!after.epoch().equals(cursor.epoch()), "gap " + after + " to " + cursor);
+            case "epoch" -> {
+                check(!after.epoch().equals(cursor.epoch()), "gap " + after + " to " + cursor);
+                t.gaveWay.clear();
+            }
+            case "overflow" -> onOverflow(t, after, cursor);
             default -> throw fail("gap " + text(m, "reason"));
         }
         t.position = cursor;
         sim.gaps++;
         replayedSoFar(t);
+    }
+
+    /** Events were passed over because this client did not read; only where its namespace says so, and only if there are any. */
+    private void onOverflow(Track t, Cursor after, Cursor cursor) {
+        boolean conflates = t.is(SlowClient.CONFLATE);
+        check(conflates || t.is(SlowClient.DROP), "a gap for reading slowly");
+        check(after.comparableTo(cursor) && cursor.offset() > after.offset(), "gap " + after + " to " + cursor);
+        SimLog log = sim.log(cursor.epoch());
+        List<SimLog.Event> skipped = log.events(t.channel, after.offset(), cursor.offset());
+        check(
+                !skipped.isEmpty() || log.lostToTailer[cursor.partition()] > after.offset(),
+                "a gap without an event in it: " + after + " to " + cursor);
+        if (conflates) {
+            skipped.forEach(e -> t.gaveWay.put(e.subject(), e.offset()));
+        }
+        sim.overflows++;
     }
 
     private void onError(Map<String, JsonValue> m) {

@@ -19,7 +19,7 @@ final class SimLog {
     static final int MAX_PAYLOAD = 200;
 
     /** An event: a record that has to reach its channel's subscribers. */
-    record Event(String channel, long offset, long prev, String id, String data) {}
+    record Event(String channel, long offset, long prev, String id, String data, String subject) {}
 
     final String epoch;
     final int partitions;
@@ -130,9 +130,13 @@ final class SimLog {
         if (random.nextInt(10) == 0) {
             record.headers().add(new RecordHeader("ce_time", "broken".getBytes(StandardCharsets.UTF_8)));
         }
+        String subject = random.nextInt(4) == 0 ? "" : "k" + random.nextInt(3);
+        if (!subject.isEmpty()) {
+            record.headers().add(new RecordHeader("ce_subject", subject.getBytes(StandardCharsets.UTF_8)));
+        }
         List<Event> of = events.get(channel);
         long prev = of.isEmpty() ? -1 : of.getLast().offset();
-        of.add(new Event(channel, record.offset(), prev, id, data));
+        of.add(new Event(channel, record.offset(), prev, id, data, subject));
         serial++;
     }
 

@@ -1,6 +1,7 @@
 package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
+import dev.tidegate.gateway.auth.SlowClient;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
 import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.LoopBatch;
@@ -30,6 +31,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
  * parts of a tailer's batch anything else may happen.
  */
 final class Simulation {
+    private static final SlowClient[] POLICIES = SlowClient.values();
     private static final int HEARTBEAT_MS = 1000;
 
     /** Compressed and plain frames come in turn: an event has about as many bytes. */
@@ -65,6 +67,7 @@ final class Simulation {
     final SimReplay replay;
     long delivered;
     long gaps;
+    long overflows;
 
     /** @param trace receives what happens, or null */
     Simulation(long seed, boolean leakDetection, List<String> trace) {
@@ -74,7 +77,9 @@ final class Simulation {
         this.batches = new Exhaustible(allocator);
         this.partitions = 1 + random.nextInt(3);
         for (int i = 0, n = 2 + random.nextInt(5); i < n; i++) {
-            channels.add("c" + i);
+            // Half of them in a namespace that does something else with slow clients than to park them.
+            SlowClient policy = POLICIES[random.nextBoolean() ? 0 : random.nextInt(POLICIES.length)];
+            channels.add((policy == SlowClient.PARK ? "" : policy + ":") + "c" + i);
         }
         newTopic();
         gatewayLog = log;
@@ -83,8 +88,13 @@ final class Simulation {
         replay.chainsFromCursor = random.nextInt(3) == 0;
         int n = 1 + random.nextInt(3);
         List<ShardInbox> inboxes = new ArrayList<>();
-        AccessPolicy access =
-                new AccessPolicy(Map.of("default", new AccessPolicy.Namespace(100, false, true, true, true)));
+        Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
+        for (SlowClient policy : POLICIES) {
+            namespaces.put(
+                    policy == SlowClient.PARK ? "default" : policy.toString(),
+                    new AccessPolicy.Namespace(100, false, true, true, true, policy));
+        }
+        AccessPolicy access = new AccessPolicy(namespaces);
         var shared = new LoopShard.Shared(
                 LIMITS,
                 access,
@@ -393,6 +403,9 @@ final class Simulation {
         loops.forEach(l -> {
             while (l.step()) {}
         });
+        for (LoopShard shard : shards) {
+            check(shard.kept.used() == 0, "kept for slow connections that are gone: " + shard.kept.used());
+        }
         check(metrics.faults.sum() == 0, "faults: " + metrics.faults);
         check(metrics.connections.sum() == 0, "connections left: " + metrics.connections);
         check(metrics.subscriptions.sum() == 0, "subscriptions left: " + metrics.subscriptions);

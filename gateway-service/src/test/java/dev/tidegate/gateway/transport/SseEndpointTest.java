@@ -149,6 +149,33 @@ class SseEndpointTest {
     }
 
     @Test
+    void resumesPersonalChannelsThatAreNotInTheUrl() throws Exception {
+        // given
+        String bearer = "Authorization: Bearer " + Tokens.hs256("joe", Map.of()) + "\r\n";
+        int mine = Tail.partitionOf("user:joe".getBytes(StandardCharsets.UTF_8), 16);
+        String token = "k3ZqW1xA." + mine + ".17";
+        String other = "k3ZqW1xA." + (mine + 1) % 16 + ".17";
+        Subscribe resumed = new Subscribe(new ChannelName("user:joe"), new Cursor("k3ZqW1xA", mine, 17), -1);
+        try (RawHttp covered = new RawHttp(edge.port());
+                RawHttp inTheUrl = new RawHttp(edge.port());
+                RawHttp notCovered = new RawHttp(edge.port())) {
+            // when / then
+            assertThat(open(covered, get("/v1/sse", bearer, "Last-Event-ID: " + token + "\r\n"))
+                            .handshake()
+                            .subscribes())
+                    .containsExactly(resumed);
+            assertThat(open(inTheUrl, get("/v1/sse?channel=user:joe", bearer, "Last-Event-ID: " + token + "\r\n"))
+                            .handshake()
+                            .subscribes())
+                    .containsExactly(resumed);
+            assertThat(open(notCovered, get("/v1/sse", bearer, "Last-Event-ID: " + other + "\r\n"))
+                            .handshake()
+                            .subscribes())
+                    .isEmpty();
+        }
+    }
+
+    @Test
     void servesHttp10AndAnswersHead() throws Exception {
         // given
         try (RawHttp old = new RawHttp(edge.port());

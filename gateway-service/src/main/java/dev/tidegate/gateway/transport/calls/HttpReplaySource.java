@@ -1,6 +1,7 @@
 package dev.tidegate.gateway.transport.calls;
 
 import dev.tidegate.gateway.config.GatewaySettings;
+import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.resume.ReplaySource;
 import dev.tidegate.gateway.transport.calls.ReplayCall.Pending;
 import dev.tidegate.protocol.Replay;
@@ -16,6 +17,7 @@ import reactor.netty.resources.ConnectionProvider;
  * within a few milliseconds travel in one call. Each event loop has its own batches and connections: a session's request
  * is sent, answered and handed to it on its own thread, without a lock or a hand-over. Calls in flight, waiting requests
  * and the time without progress are bounded; what is beyond a bound fails at once, and its session tries again later.
+ * Where requests wait, sessions take turns, and those that ask for the same events share an answer ({@link ReplayQueue}).
  */
 public final class HttpReplaySource implements ReplaySource, AutoCloseable {
     private final List<LoopReplay> loops = new ArrayList<>();
@@ -26,11 +28,15 @@ public final class HttpReplaySource implements ReplaySource, AutoCloseable {
      * @param serviceToken shown to the service; null: nothing is
      */
     public HttpReplaySource(
-            List<EventLoop> eventLoops, GatewaySettings.ReplayService settings, @Nullable String serviceToken) {
+            List<EventLoop> eventLoops,
+            GatewaySettings.ReplayService settings,
+            @Nullable String serviceToken,
+            GatewayMetrics metrics) {
         LoopReplay.Bounds bounds = new LoopReplay.Bounds(
                 settings.batchWindow(),
                 Math.ceilDiv(settings.callsInFlight(), eventLoops.size()),
-                Math.ceilDiv(settings.queue(), eventLoops.size()));
+                Math.ceilDiv(settings.queue(), eventLoops.size()),
+                settings.batch());
         for (EventLoop loop : eventLoops) {
             ConnectionProvider pool =
                     ServiceClient.pool("replay", bounds.calls(), bounds.calls(), settings.progressTimeout());
@@ -40,7 +46,8 @@ public final class HttpReplaySource implements ReplaySource, AutoCloseable {
                     ServiceClient.on(loop, pool, settings.url(), settings.progressTimeout(), serviceToken)
                             .headers(h ->
                                     h.set("content-type", "application/json").set("accept", "application/x-ndjson")),
-                    bounds));
+                    bounds,
+                    metrics));
         }
     }
 

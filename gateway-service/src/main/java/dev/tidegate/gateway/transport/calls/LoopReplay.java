@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.transport.calls;
 
+import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.transport.calls.ReplayCall.Pending;
 import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.protocol.Replay;
@@ -8,8 +9,6 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.EventLoop;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -31,22 +30,26 @@ final class LoopReplay {
      * @param window how long a request waits for others
      * @param calls most calls in flight
      * @param queue most requests waiting for a call
+     * @param batch most requests of one call; 1: each travels alone, and none share an answer
      */
-    record Bounds(Duration window, int calls, int queue) {}
+    record Bounds(Duration window, int calls, int queue, int batch) {}
 
     private final EventLoop loop;
     private final HttpClient client;
     private final Bounds bounds;
-    private final ArrayDeque<Pending> queue = new ArrayDeque<>();
+    private final ReplayQueue queue;
+    private final GatewayMetrics metrics;
     private final FrameBuffer body = new FrameBuffer(4096);
     private int inFlight;
     private boolean windowOpen;
     private boolean closed;
 
-    LoopReplay(EventLoop loop, HttpClient client, Bounds bounds) {
+    LoopReplay(EventLoop loop, HttpClient client, Bounds bounds, GatewayMetrics metrics) {
         this.loop = loop;
         this.client = client;
         this.bounds = bounds;
+        this.metrics = metrics;
+        this.queue = new ReplayQueue(bounds.queue(), bounds.batch() > 1);
     }
 
     EventLoop loop() {
@@ -59,12 +62,13 @@ final class LoopReplay {
             pending.fail("the gateway is shutting down");
             return;
         }
-        if (queue.size() >= bounds.queue()) {
+        metrics.replayRequests.increment();
+        if (!queue.add(pending)) {
+            metrics.replayRefused.increment();
             pending.fail("the queue of replay requests is full (" + bounds.queue() + ")");
             return;
         }
-        queue.add(pending);
-        if (queue.size() >= Replay.MAX_REQUESTS) {
+        if (queue.size() >= bounds.batch()) {
             send();
         } else if (!windowOpen && inFlight < bounds.calls()) {
             windowOpen = true;
@@ -79,16 +83,12 @@ final class LoopReplay {
     }
 
     private void send() {
-        while (inFlight < bounds.calls() && !queue.isEmpty()) {
-            List<Pending> batch = new ArrayList<>(Math.min(queue.size(), Replay.MAX_REQUESTS));
-            while (batch.size() < Replay.MAX_REQUESTS && !queue.isEmpty()) {
-                Pending next = queue.remove();
-                if (!next.cancelled()) {
-                    batch.add(next);
-                }
-            }
+        while (inFlight < bounds.calls() && queue.size() > 0) {
+            List<Pending> batch = queue.take(bounds.batch());
             if (!batch.isEmpty()) {
                 inFlight++;
+                metrics.replayCalls.increment();
+                metrics.replayAsked.add(batch.size());
                 new InFlight(batch).start();
             }
         }
@@ -103,8 +103,8 @@ final class LoopReplay {
     void close() {
         assert loop.inEventLoop();
         closed = true;
-        while (!queue.isEmpty()) {
-            queue.remove().fail("the gateway is shutting down");
+        for (Pending p : queue.take(Integer.MAX_VALUE)) {
+            p.fail("the gateway is shutting down");
         }
     }
 

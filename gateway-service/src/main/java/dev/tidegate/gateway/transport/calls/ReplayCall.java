@@ -4,7 +4,10 @@ import dev.tidegate.gateway.resume.ReplaySource;
 import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.protocol.Replay;
 import io.netty.buffer.ByteBuf;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,10 +25,11 @@ final class ReplayCall {
      */
     private static final int MAX_LINE_BYTES = 8 << 20;
 
-    /** A request that waits for its answer. */
+    /** A request that waits for its answer, and others that are content with the same one. */
     static final class Pending {
-        final Replay.Request request;
+        Replay.Request request;
         private final ReplaySource.Listener listener;
+        private @Nullable List<Pending> shared;
         private volatile boolean cancelled; // set by the session's thread, read by the call's
 
         Pending(Replay.Request request, ReplaySource.Listener listener) {
@@ -37,20 +41,63 @@ final class ReplayCall {
             cancelled = true;
         }
 
+        /** Whose request it is. */
+        Object turn() {
+            return listener.turn();
+        }
+
+        /** Another one that asks for the same, maybe up to further on, gets the same answer. */
+        void share(Pending other) {
+            List<Pending> s = shared;
+            if (s == null) {
+                s = new ArrayList<>(2);
+                shared = s;
+            }
+            s.add(other);
+            if (other.request.upTo() > request.upTo()) {
+                request = other.request;
+            }
+        }
+
+        int listeners() {
+            return shared == null ? 1 : 1 + shared.size();
+        }
+
+        /** Whether nobody waits for the answer any more. */
         boolean cancelled() {
-            return cancelled;
+            if (!cancelled) {
+                return false;
+            }
+            if (shared != null) {
+                for (Pending p : shared) {
+                    if (!p.cancelled) {
+                        return false;
+                    }
+                }
+            }
+            return true;
         }
 
         void fail(String why) {
-            if (!cancelled) {
-                tell(() -> listener.failed(why));
+            tell(l -> l.failed(why));
+        }
+
+        void tell(Consumer<ReplaySource.Listener> what) {
+            tellOwn(what);
+            if (shared != null) {
+                for (Pending p : shared) {
+                    p.tellOwn(what);
+                }
             }
         }
 
         /** A listener that throws has broken its contract; the others of the call must not suffer for it. */
-        private void tell(Runnable what) {
+        private void tellOwn(Consumer<ReplaySource.Listener> what) {
+            if (cancelled) {
+                return;
+            }
             try {
-                what.run();
+                what.accept(listener);
             } catch (RuntimeException e) {
                 cancelled = true;
                 LOG.error("the listener of a replay of {} failed", request.channel(), e);
@@ -116,9 +163,7 @@ final class ReplayCall {
         if (decoded instanceof Replay.Line.Ended) {
             answered++; // before it is told: its listener may ask for the next page
         }
-        if (!pending.cancelled()) {
-            pending.tell(() -> tell(pending.listener, decoded));
-        }
+        pending.tell(listener -> tell(listener, decoded));
     }
 
     private static void tell(ReplaySource.Listener listener, Replay.Line line) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.tidegate.gateway.config.GatewaySettings;
+import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.resume.ReplaySource;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Cursor;
@@ -84,8 +85,10 @@ class HttpReplaySourceTest {
     private static HttpReplaySource source(URI url, int calls, int queue, Duration progress, @Nullable String token) {
         return new HttpReplaySource(
                 List.of(LOOP),
-                new GatewaySettings.ReplayService(url, Duration.ofMillis(3), calls, queue, progress),
-                token);
+                new GatewaySettings.ReplayService(
+                        url, Duration.ofMillis(3), calls, queue, Replay.MAX_REQUESTS, progress),
+                token,
+                new GatewayMetrics());
     }
 
     private static Replay.Request request(String channel) {
@@ -210,6 +213,81 @@ class HttpReplaySourceTest {
             may.countDown();
             assertThat(first.get(1).await().what).containsExactly("end 90 complete");
             assertThat(second.get(1).await().what).containsExactly("end 90 complete");
+        }
+    }
+
+    private static Replay.Request request(String channel, long after, long upTo) {
+        return new Replay.Request(new ChannelName(channel), new Cursor(EPOCH, 7, after), -1, EPOCH, 7, upTo, 100);
+    }
+
+    @Test
+    void asksOnceForWhatACrowdMissed() throws Exception {
+        // given
+        try (ScriptedServer server = new ScriptedServer((request, out) ->
+                        out.whole(200, "application/x-ndjson", event("a", 12, "1") + end(0, true) + end(1, true)));
+                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(5), null)) {
+            List<Told> crowd = List.of(new Told(), new Told(), new Told());
+            Told gone = new Told();
+            Told elsewhere = new Told();
+
+            // when: the same place, wanted up to where the log ended at the time; and another place
+            LOOP.submit(() -> {
+                        source.fetch(request("a", 10, 80), gone).run();
+                        source.fetch(request("a", 10, 80), crowd.get(0));
+                        source.fetch(request("a", 10, 90), crowd.get(1));
+                        source.fetch(request("a", 10, 85), crowd.get(2));
+                        source.fetch(request("a", 11, 90), elsewhere);
+                    })
+                    .sync();
+
+            // then
+            for (Told t : crowd) {
+                assertThat(t.await().what).containsExactly("event 12 prev 10 1", "end 90 complete");
+            }
+            assertThat(elsewhere.await().what).containsExactly("end 90 complete");
+            assertThat(gone.what).isEmpty();
+            assertThat(Replay.decodeRequests(server.nextRequest().body()))
+                    .containsExactly(request("a", 10, 90), request("a", 11, 90));
+        }
+    }
+
+    @Test
+    void sessionsTakeTurns() throws Exception {
+        // given: a service that is busy with one call
+        CountDownLatch may = new CountDownLatch(1);
+        try (ScriptedServer server = new ScriptedServer((request, out) -> {
+                    may.await();
+                    StringBuilder ends = new StringBuilder();
+                    for (int i = 0; i < Replay.decodeRequests(request.body()).size(); i++) {
+                        ends.append(end(i, true));
+                    }
+                    out.whole(200, "application/x-ndjson", ends.toString());
+                });
+                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(20), null)) {
+            fetch(source, "first");
+            server.nextRequest();
+            Object crowd = new Object();
+
+            // when: one session asks for a lot, then others for a little
+            LOOP.submit(() -> {
+                        for (int i = 0; i < 5; i++) {
+                            source.fetch(request("crowd" + i), new Told() {
+                                @Override
+                                public Object turn() {
+                                    return crowd;
+                                }
+                            });
+                        }
+                        source.fetch(request("a"), new Told());
+                        source.fetch(request("b"), new Told());
+                    })
+                    .sync();
+            may.countDown();
+
+            // then
+            assertThat(Replay.decodeRequests(server.nextRequest().body()))
+                    .extracting(r -> r.channel().value())
+                    .containsExactly("crowd0", "a", "b", "crowd1", "crowd2", "crowd3", "crowd4");
         }
     }
 
