@@ -55,6 +55,11 @@ final class Crowd implements AutoCloseable {
         return List.copyOf(clients.keySet());
     }
 
+    /** The channels that this client has subscribed to. */
+    List<String> channels(TidegateClient client) {
+        return clients.get(client);
+    }
+
     /** Waits until every client is connected and has been answered for every channel. */
     void awaitWhole() {
         await("every client is subscribed to all its channels")

@@ -4,6 +4,7 @@ import dev.tidegate.testsupport.Backends;
 import dev.tidegate.testsupport.ServiceProcess;
 import dev.tidegate.testsupport.ServiceProcess.Kind;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +37,8 @@ final class Services implements AutoCloseable {
         others.putAll(replay.address());
         gateways = new ArrayList<>();
         for (int i = 0; i < builder.gateways; i++) {
-            gateways.add(builder.process(Kind.GATEWAY, others, UnaryOperator.identity()));
+            Map<String, String> own = builder.gatewayEnvironment.getOrDefault(i, Map.of());
+            gateways.add(builder.process(Kind.GATEWAY, others, gateway -> gateway.environment(own)));
         }
         awaitReady();
     }
@@ -70,6 +72,7 @@ final class Services implements AutoCloseable {
         private final String topic;
         private final Map<String, String> environment = new LinkedHashMap<>();
         private final Map<String, Object> gatewayProperties = new LinkedHashMap<>();
+        private final Map<Integer, Map<String, String>> gatewayEnvironment = new HashMap<>();
         private int gateways = 1;
         private UnaryOperator<ServiceProcess.Builder> adjust = UnaryOperator.identity();
 
@@ -91,6 +94,12 @@ final class Services implements AutoCloseable {
         /** A property of the gateways alone. */
         Builder gatewayProperty(String name, Object value) {
             gatewayProperties.put(name, value);
+            return this;
+        }
+
+        /** Environment of the gateway with this number alone, laid over that of all. */
+        Builder gatewayEnvironment(int index, Map<String, String> variables) {
+            gatewayEnvironment.put(index, variables);
             return this;
         }
 
@@ -133,7 +142,8 @@ final class Services implements AutoCloseable {
         gateways.forEach(ServiceProcess::awaitReady);
     }
 
-    private void restore() {
+    /** Thaws what is frozen, starts what is dead, and waits until all are ready. */
+    void restore() {
         for (ServiceProcess process : all()) {
             if (process.isAlive()) {
                 process.thaw();
