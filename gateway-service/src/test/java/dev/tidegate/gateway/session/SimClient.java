@@ -31,6 +31,7 @@ final class SimClient {
     private static final class Track {
         final String channel;
         String pendingId;
+        String willBeRefused; // id of a subscribe that comes behind one the server took for it
         Cursor after;
         int last = -1;
         boolean told;
@@ -493,8 +494,12 @@ final class SimClient {
     private void onSubscribed(Map<String, JsonValue> m) {
         String id = textOrNull(m, "id");
         if ("dup".equals(id)) {
-            // The first subscription had ended when this one came: a new one, from now on.
-            follow(new Track(text(m, "channel")));
+            // The first subscription had ended when this one came: a new one, from now on. If the client has heard of the end and subscribed
+            // again meanwhile, that request comes third and is refused.
+            Track asked = tracks.get(text(m, "channel"));
+            Track fresh = new Track(text(m, "channel"));
+            fresh.willBeRefused = asked == null ? null : asked.pendingId;
+            follow(fresh);
             id = null;
         }
         Track t = track(m);
@@ -668,6 +673,11 @@ final class SimClient {
             return; // the server had ended it
         }
         Track t = track(m);
+        if (id != null && id.equals(t.willBeRefused)) {
+            check(code.equals("already_subscribed"), "error " + code + " for " + id);
+            t.willBeRefused = null;
+            return;
+        }
         check(java.util.Objects.equals(id, t.pendingId) || (id == null && t.told), "error for " + id);
         switch (code) {
             case "cursor_invalid", "unavailable" -> check(t.mayFail, "error " + code);
