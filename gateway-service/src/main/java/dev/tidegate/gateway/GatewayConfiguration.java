@@ -95,7 +95,9 @@ class GatewayConfiguration {
                 (int) fanout.maxPayloadBytes().toBytes(),
                 metrics,
                 deflater(settings.compression()));
-        KafkaTailer tailer = new KafkaTailer(KafkaTailer.Settings.of(settings.kafka(), fanout.topic()), dispatcher);
+        KafkaTailer tailer = new KafkaTailer(
+                KafkaTailer.Settings.of(settings.kafka(), fanout.topic(), settings.linger(), settings.gather()),
+                dispatcher);
         motion.of(tailer);
         tailer.start();
         return new RunningCore(shards, dispatcher, tailer, metrics);

@@ -12,6 +12,7 @@ import java.util.Properties;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.TopicDescription;
@@ -45,6 +46,10 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
      * @param topicCheck how often the topic's id is compared, to notice that it was recreated
      * @param maxPollRecords most records of one batch
      * @param fetchMaxBytes most bytes of one fetch, of all partitions; also bounds what the consumer holds
+     * @param linger least time between two polls that bring records: records that follow each other faster are gathered, so that they cost one
+     *     fetch, one batch per loop and one write per connection. The first record after a pause of this length is not held up; the others are
+     *     by at most twice this time, because the consumer asks for the next fetch as it hands out one
+     * @param gather how long a poll waits at most, while loops are busy delivering, for what will then go out in one write
      * @param consumer further consumer properties, e.g. security
      */
     public record Settings(
@@ -53,10 +58,13 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
             Duration topicCheck,
             int maxPollRecords,
             int fetchMaxBytes,
+            Duration linger,
+            Duration gather,
             Map<String, String> consumer) {
         /** The shipped settings. */
-        public static Settings of(String bootstrapServers, String topic) {
-            return new Settings(bootstrapServers, topic, Duration.ofSeconds(2), 4000, 16 << 20, Map.of());
+        public static Settings of(String bootstrapServers, String topic, Duration linger, Duration gather) {
+            return new Settings(
+                    bootstrapServers, topic, Duration.ofSeconds(2), 4000, 16 << 20, linger, gather, Map.of());
         }
     }
 
@@ -74,6 +82,9 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(KafkaTailer.class);
     private static final Duration POLL = Duration.ofMillis(250);
     private static final Duration START_TIMEOUT = Duration.ofSeconds(10);
+
+    /** How long a fetch of what has come meanwhile may take, a round trip to the broker. */
+    private static final Duration FRESH = Duration.ofMillis(1);
 
     /** Without an answer of the cluster for so long, the tail counts as stalled. */
     private static final long STALLED_NANOS = 6_000_000_000L;
@@ -183,10 +194,34 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
 
     private void loop(Admin admin, KafkaConsumer<byte[], byte[]> c) throws InterruptedException, TimeoutException {
         TopicCheck check = new TopicCheck(admin);
+        long linger = settings.linger().toNanos();
+        long gather = settings.gather().toNanos();
         while (running) {
             try {
+                boolean behind = dispatcher.awaitIdle(gather);
                 ConsumerRecords<byte[], byte[]> records = c.poll(POLL);
-                dispatch(records);
+                long polled = System.nanoTime();
+                dispatcher.begin();
+                int read = stage(records);
+                OffsetOutOfRangeException outOfRange = null;
+                if (behind && read > 0) {
+                    // That poll brought what had been fetched before the wait; this one what has come since.
+                    try {
+                        read += stage(c.poll(FRESH));
+                    } catch (OffsetOutOfRangeException e) {
+                        outOfRange = e; // the consumer has moved past the first poll's records: they go out first
+                    }
+                }
+                dispatcher.end(read);
+                if (outOfRange != null) {
+                    throw outOfRange;
+                }
+                if (read > 0) {
+                    long left = linger - (System.nanoTime() - polled);
+                    if (left > 0) {
+                        LockSupport.parkNanos(left); // an early return costs a small batch, no more
+                    }
+                }
             } catch (OffsetOutOfRangeException e) {
                 // A recreated topic's log is shorter, too. Its records must not be taken for the old one's.
                 if (!check.isTheSame()) {
@@ -206,9 +241,9 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         LOG.warn("Topic {} has been recreated", settings.topic());
     }
 
-    private void dispatch(ConsumerRecords<byte[], byte[]> records) throws InterruptedException {
+    /** Gives the dispatcher what one poll has brought; the number of records. */
+    private int stage(ConsumerRecords<byte[], byte[]> records) {
         Tail tail = current();
-        dispatcher.begin();
         // Where this poll has brought each partition, which may be beyond its last record: transaction markers occupy
         // offsets too.
         records.nextOffsets().forEach((tp, next) -> {
@@ -221,7 +256,7 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         for (ConsumerRecord<byte[], byte[]> record : records) {
             dispatcher.record(record);
         }
-        dispatcher.end(records.count());
+        return records.count();
     }
 
     /** Retention has removed records before they were read here. */

@@ -14,6 +14,9 @@ import org.springframework.util.unit.DataSize;
  * @param kafka bootstrap servers of the cluster that holds the fan-out topic
  * @param transport how sockets are read and written
  * @param loops number of event loops; 0: one per core
+ * @param linger records that follow each other faster than this are gathered into one batch; holds no record up for longer than twice this
+ *     time, and none that comes after a pause
+ * @param gather how long a batch waits at most for loops that are busy delivering, so that what arrives meanwhile goes out in one write
  * @param heartbeat time between two pings of the server
  * @param connectTimeout how long a connection that must identify itself may stay without doing so
  * @param drainTimeout the time in which connections are sent elsewhere before the server stops; few are sent faster
@@ -30,6 +33,8 @@ public record GatewaySettings(
         @DefaultValue("127.0.0.1:9092") String kafka,
         @DefaultValue("auto") TransportKind transport,
         @DefaultValue("0") int loops,
+        @DefaultValue("1ms") Duration linger,
+        @DefaultValue("50ms") Duration gather,
         @DefaultValue("25s") Duration heartbeat,
         @DefaultValue("10s") Duration connectTimeout,
         @DefaultValue("10s") Duration drainTimeout,
@@ -45,6 +50,8 @@ public record GatewaySettings(
     public GatewaySettings {
         InvalidSetting.ifBlank("tidegate.gateway.kafka", kafka, "host:port, …");
         InvalidSetting.unlessBetween("tidegate.gateway.loops", loops, 0, MAX_LOOPS);
+        InvalidSetting.unlessBetween("tidegate.gateway.linger", linger, Duration.ZERO, Duration.ofMillis(100));
+        InvalidSetting.unlessBetween("tidegate.gateway.gather", gather, Duration.ZERO, Duration.ofSeconds(1));
         InvalidSetting.unlessBetween(
                 "tidegate.gateway.heartbeat", heartbeat, Duration.ofMillis(100), Duration.ofMinutes(10));
         InvalidSetting.unlessBetween(

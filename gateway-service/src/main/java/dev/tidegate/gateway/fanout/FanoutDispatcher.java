@@ -56,6 +56,7 @@ public final class FanoutDispatcher {
     private int[] movedPartitions = new int[16];
     private long[] movedTo = new long[16];
     private int movedCount;
+    private int movedBefore; // by the polls before the one under way
 
     private volatile @Nullable Tail tail;
 
@@ -126,27 +127,55 @@ public final class FanoutDispatcher {
         t.markDispatched(partition, position);
     }
 
-    /** Starts a batch; one that was begun and not ended is forgotten. */
+    /**
+     * Waits until every loop has delivered what it was handed, or for so long in all: what arrives meanwhile goes out
+     * together.
+     *
+     * @return whether any had to be waited for
+     */
+    public boolean awaitIdle(long nanos) throws InterruptedException {
+        boolean waited = false;
+        long deadline = System.nanoTime() + nanos;
+        for (ShardInbox shard : shards) {
+            waited |= shard.awaitIdle(Math.max(0, deadline - System.nanoTime()));
+        }
+        return waited;
+    }
+
+    /**
+     * Starts a batch; one that was begun and not ended is forgotten. A batch may hold several polls: for each, {@link #moved}, then {@link #lookUp},
+     * then its records.
+     */
     public void begin() {
         if (touchedCount > 0) {
             unstage(true); // of a batch that was given up
         }
         movedCount = 0;
+        movedBefore = 0;
     }
 
     /** A partition of this batch reaches this offset. */
     public void moved(int partition, long end) {
+        current().advance(partition, end);
+        for (int i = 0;
+                i < movedBefore;
+                i++) { // by a former poll of this batch; the first of a batch costs nothing here
+            if (movedPartitions[i] == partition) {
+                movedTo[i] = end;
+                return;
+            }
+        }
         if (movedCount == movedPartitions.length) {
             movedPartitions = Arrays.copyOf(movedPartitions, movedCount * 2);
             movedTo = Arrays.copyOf(movedTo, movedCount * 2);
         }
         movedPartitions[movedCount] = partition;
         movedTo[movedCount++] = end;
-        current().advance(partition, end);
     }
 
     /** All partitions of the batch have been told; look-ups follow. */
     public void lookUp() {
+        movedBefore = movedCount;
         Tail.beforeLookUp();
     }
 

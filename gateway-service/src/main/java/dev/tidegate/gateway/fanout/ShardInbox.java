@@ -23,6 +23,15 @@ public interface ShardInbox {
     /** Tells every live subscription of the partition that records up to {@code position} cannot be had. */
     void skip(Tail tail, int partition, long position, Gap.Reason reason, CountDownLatch done);
 
+    /**
+     * Waits until the loop has delivered all it was handed, or for so long. An inbox that keeps nothing has nothing to wait for.
+     *
+     * @return whether it had to wait
+     */
+    default boolean awaitIdle(long nanos) throws InterruptedException {
+        return false;
+    }
+
     /** Most batches that wait for one loop: one being delivered, one ready. */
     int MAX_BATCHES = 2;
 }

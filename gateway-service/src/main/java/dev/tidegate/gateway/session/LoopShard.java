@@ -153,6 +153,17 @@ public final class LoopShard implements ShardInbox {
         }
     }
 
+    @Override
+    public boolean awaitIdle(long nanos) throws InterruptedException {
+        if (room.availablePermits() == MAX_BATCHES) {
+            return false;
+        }
+        if (room.tryAcquire(MAX_BATCHES, nanos, TimeUnit.NANOSECONDS)) {
+            room.release(MAX_BATCHES);
+        }
+        return true;
+    }
+
     private void deliver(LoopBatch batch) {
         assert loop.inEventLoop();
         if (batch.tail() != tail) {

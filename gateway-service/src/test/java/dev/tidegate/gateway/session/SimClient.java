@@ -494,7 +494,8 @@ final class SimClient {
     private void onSubscribed(Map<String, JsonValue> m) {
         String id = textOrNull(m, "id");
         if ("dup".equals(id)) {
-            // The first subscription had ended when this one came: a new one, from now on. If the client has heard of the end and subscribed
+            // The first subscription had ended when this one came: a new one, from now on. If the client has heard of
+            // the end and subscribed
             // again meanwhile, that request comes third and is refused.
             Track asked = tracks.get(text(m, "channel"));
             Track fresh = new Track(text(m, "channel"));

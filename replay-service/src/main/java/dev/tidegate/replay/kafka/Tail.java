@@ -13,6 +13,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -44,6 +45,12 @@ public final class Tail implements AutoCloseable {
 
     /** How long a poll waits; only a stop without traffic takes that long. */
     private static final Duration POLL = Duration.ofMillis(250);
+
+    /**
+     * Least time between two polls that bring records, so that a busy topic costs the broker hundreds of fetches a second and not thousands.
+     * Memory is behind Kafka by at most twice as much; a request for what it has not read yet waits for it anyway.
+     */
+    private static final long LINGER_NANOS = 2_000_000;
 
     private static final Duration PAUSE = Duration.ofMillis(250);
     private static final Duration STOP_WITHIN = Duration.ofSeconds(5);
@@ -360,6 +367,8 @@ public final class Tail implements AutoCloseable {
         }
         if (!topicLog.filled()) {
             checkFilled(c, topicLog);
+        } else if (!records.isEmpty()) {
+            LockSupport.parkNanos(LINGER_NANOS);
         }
     }
 
