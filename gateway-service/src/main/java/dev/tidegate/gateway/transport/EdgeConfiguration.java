@@ -67,6 +67,11 @@ public class EdgeConfiguration {
                 .idleTimeout(socket.httpIdle());
     }
 
+    @Bean
+    NettyServerCustomizer tlsProvider() {
+        return TlsProvider::tell;
+    }
+
     /**
      * No observation of the two endpoints: their exchanges never end, and each would stay a sample of
      * {@code http.server.requests.active}, with request and exchange behind it, for ever.
