@@ -6,12 +6,14 @@ import dev.tidegate.replay.access.ReadPolicy;
 import dev.tidegate.replay.access.TokenVerifier;
 import dev.tidegate.replay.api.ApiConfiguration;
 import dev.tidegate.replay.config.AuthSettings;
+import dev.tidegate.replay.config.CursorSettings;
 import dev.tidegate.replay.config.FanoutSettings;
 import dev.tidegate.replay.config.InvalidSetting;
 import dev.tidegate.replay.config.KafkaSettings;
 import dev.tidegate.replay.config.NamespaceSettings;
 import dev.tidegate.replay.config.PostgresSettings;
 import dev.tidegate.replay.config.ReplaySettings;
+import dev.tidegate.replay.cursors.CursorStore;
 import dev.tidegate.replay.kafka.KafkaClients;
 import dev.tidegate.replay.kafka.RangeScans;
 import dev.tidegate.replay.kafka.Tail;
@@ -67,6 +69,7 @@ import org.springframework.context.annotation.Import;
         })
 @EnableConfigurationProperties({
     AuthSettings.class,
+    CursorSettings.class,
     FanoutSettings.class,
     KafkaSettings.class,
     NamespaceSettings.class,
@@ -183,6 +186,11 @@ class ReplayConfiguration {
     @Bean(initMethod = "start")
     Postgres postgres(PostgresSettings settings) {
         return new Postgres(settings);
+    }
+
+    @Bean(initMethod = "start")
+    CursorStore cursorStore(Postgres postgres, CursorSettings settings, ReplayMetrics metrics) {
+        return new CursorStore(postgres, settings, metrics);
     }
 
     @Bean

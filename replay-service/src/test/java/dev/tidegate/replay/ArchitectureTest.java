@@ -56,6 +56,7 @@ class ArchitectureTest {
     static final ArchRule onlyTheApiKnowsHttp = noClasses()
             .that()
             .resideInAnyPackage(
+                    "dev.tidegate.replay.cursors..",
                     "dev.tidegate.replay.kafka..",
                     "dev.tidegate.replay.postgres..",
                     "dev.tidegate.replay.tiers..",

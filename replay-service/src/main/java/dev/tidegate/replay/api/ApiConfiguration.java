@@ -3,6 +3,7 @@ package dev.tidegate.replay.api;
 import dev.tidegate.replay.access.Authenticator;
 import dev.tidegate.replay.access.ReadPolicy;
 import dev.tidegate.replay.config.ReplaySettings;
+import dev.tidegate.replay.cursors.CursorStore;
 import dev.tidegate.replay.kafka.Tail;
 import dev.tidegate.replay.kafka.TopicWatch;
 import dev.tidegate.replay.metrics.MeterNames;
@@ -37,6 +38,7 @@ public class ApiConfiguration {
             Answers answers,
             Tail tail,
             TopicWatch watch,
+            CursorStore cursors,
             ReplaySettings settings,
             ReplayMetrics metrics,
             MeterNames meters) {
@@ -45,12 +47,24 @@ public class ApiConfiguration {
                 "calls", bounds.calls(), bounds.callQueue(), bounds.queueWait(), metrics.refused("replay"));
         Admission reads = new Admission(
                 "reads", bounds.reads(), bounds.readQueue(), bounds.queueWait(), metrics.refused("history"));
+        // As many as gateways' calls: each is one statement, and PostgreSQL's pool bounds those.
+        Admission cursorCalls = new Admission(
+                "cursor calls", bounds.calls(), bounds.callQueue(), bounds.queueWait(), metrics.refused("cursors"));
+        int maxBody = Math.toIntExact(bounds.maxBody().toBytes());
+        CursorHandler cursorHandler = new CursorHandler(authenticator, cursors, cursorCalls, maxBody);
         gauges(meters, "replay", calls);
+        gauges(meters, "cursors", cursorCalls);
         gauges(meters, "history", reads);
         return new SimpleUrlHandlerMapping(
                 Map.of(
                         ReplayHandler.PATH,
                         new ReplayHandler(authenticator, answers, calls, settings),
+                        CursorHandler.PATH,
+                        cursorHandler,
+                        CursorHandler.ACK,
+                        cursorHandler,
+                        CursorHandler.FIND,
+                        cursorHandler,
                         ChannelPath.PATTERN,
                         new HistoryHandler(authenticator, policy, answers, tail, watch, reads, settings)),
                 Ordered.HIGHEST_PRECEDENCE);

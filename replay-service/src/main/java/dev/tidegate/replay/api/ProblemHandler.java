@@ -68,7 +68,7 @@ final class ProblemHandler implements WebExceptionHandler {
                         404,
                         ErrorCode.BAD_REQUEST,
                         "path: there is nothing here (expected: /v1/channels/{channel}/events, where a '/' in the channel is"
-                                + " written %2F, or /v1/replay)",
+                                + " written %2F, /v1/replay or /v1/cursors)",
                         0);
             case ErrorResponse e
             when e.getStatusCode().is4xxClientError() -> {

@@ -1,7 +1,5 @@
 package dev.tidegate.replay.api;
 
-import dev.tidegate.protocol.ErrorCode;
-import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.protocol.Replay;
 import dev.tidegate.replay.access.Authenticator;
 import dev.tidegate.replay.config.ReplaySettings;
@@ -9,9 +7,6 @@ import dev.tidegate.replay.tiers.Answers;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
-import org.springframework.core.io.buffer.DataBuffer;
-import org.springframework.core.io.buffer.DataBufferLimitException;
-import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpMethod;
 import org.springframework.http.MediaType;
@@ -24,8 +19,6 @@ import reactor.core.publisher.Mono;
 /** {@code POST /v1/replay}: the gateways' call. */
 final class ReplayHandler implements WebHandler {
     static final String PATH = "/v1/replay";
-
-    private static final Duration BODY_WITHIN = Duration.ofSeconds(10);
 
     private final Authenticator authenticator;
     private final Answers answers;
@@ -50,38 +43,10 @@ final class ReplayHandler implements WebHandler {
         return Mono.defer(() -> {
             authenticator.checkService(request.getHeaders().getFirst(HttpHeaders.AUTHORIZATION));
             long deadline = System.nanoTime() + maxWait.toNanos();
-            return body(request)
+            return RequestBody.read(request, maxBody)
                     .map(Replay::decodeRequests)
                     .flatMap(requests -> admission.run(() -> answer(exchange, requests, deadline)));
         });
-    }
-
-    private Mono<byte[]> body(ServerHttpRequest request) {
-        if (request.getHeaders().getContentLength() > maxBody) {
-            return Mono.error(tooLarge());
-        }
-        return DataBufferUtils.join(request.getBody(), maxBody)
-                .map(ReplayHandler::bytes)
-                .defaultIfEmpty(new byte[0])
-                .onErrorMap(DataBufferLimitException.class, e -> tooLarge())
-                .timeout(
-                        BODY_WITHIN,
-                        Mono.error(() -> new ProtocolException(
-                                ErrorCode.BAD_REQUEST,
-                                "body: it did not arrive in time (expected: within " + BODY_WITHIN.toSeconds()
-                                        + " s)")));
-    }
-
-    private ProtocolException tooLarge() {
-        return new ProtocolException(
-                ErrorCode.TOO_LARGE, "body: more than " + maxBody + " bytes (expected: at most that)");
-    }
-
-    private static byte[] bytes(DataBuffer buffer) {
-        byte[] bytes = new byte[buffer.readableByteCount()];
-        buffer.read(bytes);
-        DataBufferUtils.release(buffer);
-        return bytes;
     }
 
     private Mono<Void> answer(ServerWebExchange exchange, List<Replay.Request> requests, long deadline) {

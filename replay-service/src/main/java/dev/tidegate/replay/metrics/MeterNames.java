@@ -33,6 +33,10 @@ public final class MeterNames {
         counter("scan.refused", "Requests that found no place in a scan in time", metrics.scanRefused);
         counter("events", "Events replayed", metrics.events);
         counter("bytes", "Bytes of frames replayed", metrics.bytes);
+        counter("cursors.stored", "Durable cursors stored", metrics.cursorsStored);
+        counter("cursors.refused", "Durable cursors beyond their subject's most", metrics.cursorsRefused);
+        counter("cursors.found", "Durable cursors looked up and found", metrics.cursorsFound);
+        counter("cursors.missing", "Durable cursors never acknowledged", metrics.cursorsMissing);
         for (Replay.Tier tier : Replay.Tier.values()) {
             answer(metrics, tier.wire());
         }
@@ -44,7 +48,7 @@ public final class MeterNames {
         for (Gap.Reason reason : Gap.Reason.values()) {
             labelled("gaps", "Gaps told", "reason", reason.wire(), metrics.gaps(reason.wire()));
         }
-        for (String call : new String[] {"replay", "history"}) {
+        for (String call : new String[] {"replay", "history", "cursors"}) {
             labelled("calls.refused", "Calls refused for lack of room", "call", call, metrics.refused(call));
         }
     }

@@ -33,6 +33,18 @@ public final class ReplayMetrics {
     /** Bytes of frames replayed. */
     public final LongAdder bytes = new LongAdder();
 
+    /** Durable cursors stored; those that had not moved count too. */
+    public final LongAdder cursorsStored = new LongAdder();
+
+    /** Durable cursors refused, since their subject has its most. */
+    public final LongAdder cursorsRefused = new LongAdder();
+
+    /** Durable cursors looked up and found. */
+    public final LongAdder cursorsFound = new LongAdder();
+
+    /** Durable cursors looked up that were never acknowledged. */
+    public final LongAdder cursorsMissing = new LongAdder();
+
     private final Map<String, LongAdder> undeliverable = new ConcurrentHashMap<>(); // by reason, of a fixed set
     private final Map<String, LongAdder> answers = new ConcurrentHashMap<>(); // by outcome, of a fixed set
     private final Map<String, LongAdder> gaps = new ConcurrentHashMap<>(); // by reason, of a fixed set
