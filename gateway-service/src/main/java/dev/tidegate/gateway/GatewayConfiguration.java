@@ -12,12 +12,14 @@ import dev.tidegate.gateway.metrics.GatewayMeters;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.gateway.resume.ReplaySource;
+import dev.tidegate.gateway.session.DurableStore;
 import dev.tidegate.gateway.session.EventPublisher;
 import dev.tidegate.gateway.session.LoopShard;
 import dev.tidegate.gateway.session.SessionLimits;
 import dev.tidegate.gateway.session.Shards;
 import dev.tidegate.gateway.transport.EventLoops;
 import dev.tidegate.gateway.transport.GatewayCore;
+import dev.tidegate.gateway.transport.calls.HttpDurableStore;
 import dev.tidegate.gateway.transport.calls.HttpEventPublisher;
 import dev.tidegate.gateway.transport.calls.HttpReplaySource;
 import io.netty.buffer.ByteBufAllocator;
@@ -75,6 +77,11 @@ class GatewayConfiguration {
     }
 
     @Bean
+    DurableStore durableStore(EventLoops loops, GatewaySettings settings, AuthSettings auth) {
+        return new HttpDurableStore(loops.loops(), settings.replay(), auth.serviceToken());
+    }
+
+    @Bean
     RunningCore runningCore(
             EventLoops loops,
             SessionLimits limits,
@@ -82,13 +89,14 @@ class GatewayConfiguration {
             TokenVerifier verifier,
             ReplaySource replay,
             EventPublisher publisher,
+            DurableStore cursors,
             GatewayMetrics metrics,
             FanoutSettings fanout,
             GatewaySettings settings) {
         TailMotion motion = new TailMotion();
         Shards shards = new Shards(
                 loops.group(),
-                new LoopShard.Shared(limits, policy, verifier, replay, publisher, motion::isMoving, metrics));
+                new LoopShard.Shared(limits, policy, verifier, replay, publisher, cursors, motion::isMoving, metrics));
         FanoutDispatcher dispatcher = new FanoutDispatcher(
                 shards.all(),
                 ByteBufAllocator.DEFAULT,

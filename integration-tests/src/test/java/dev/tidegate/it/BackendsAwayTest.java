@@ -10,7 +10,12 @@ import dev.tidegate.testsupport.ReceivedEvent;
 import dev.tidegate.testsupport.ServiceProcess;
 import dev.tidegate.testsupport.ServiceProcess.Kind;
 import dev.tidegate.testsupport.TidegateClient;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,10 +27,13 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import tools.jackson.databind.JsonNode;
 
 /** Kafka, Redis and PostgreSQL die one after the other: see the failure table in the design. */
 @Timeout(300)
 class BackendsAwayTest {
+
+    private static final HttpClient HTTP = HttpClient.newHttpClient();
 
     private static ServiceProcess kafka;
     private static ServiceProcess redis;
@@ -43,7 +51,9 @@ class BackendsAwayTest {
             backend.awaitReady();
             addresses.putAll(backend.address());
         }
-        services = Services.on(addresses, "away").start();
+        services = Services.on(addresses, "away")
+                .gatewayProperty("tidegate.auth.hs256-secret", Tokens.SECRET)
+                .start();
     }
 
     /** Whatever another test left dead is brought back, and services may take a few seconds to see it. */
@@ -133,6 +143,86 @@ class BackendsAwayTest {
             assertThat(client.violations()).isEmpty();
             assertThat(client.connects()).isEqualTo(1);
         }
+    }
+
+    @Test
+    @DisplayName(
+            "a durable cursor brings a client back without one; PostgreSQL is killed: 'pending', and whole when it is back")
+    void durableCursor() {
+        String channel = Backends.unique("orders:durable");
+        String subject = Backends.unique("ann");
+        Publisher publisher = services.publisher();
+        // given: three events, of which two are acknowledged
+        try (TidegateClient first = connectAs(subject)) {
+            JsonNode subscribed = answer(first.subscribeDurable(channel, "phone"));
+            assertThat(subscribed.path("recovery").asString()).isEqualTo("none");
+            for (int i = 0; i < 3; i++) {
+                publisher.stored(channel, Integer.toString(i));
+            }
+            first.awaitEvents(channel, 3, WITHIN);
+            acknowledge(first, subject, channel, 1);
+        }
+        publisher.stored(channel, "3");
+
+        // when
+        try (TidegateClient back = connectAs(subject)) {
+            JsonNode subscribed = answer(back.subscribeDurable(channel, "phone"));
+
+            // then
+            assertThat(subscribed.path("recovery").asString()).isEqualTo("complete");
+            back.awaitEvents(channel, 2, WITHIN);
+            assertThat(back.events(channel)).extracting(ReceivedEvent::data).containsExactly("2", "3");
+            assertThat(back.violations()).isEmpty();
+            acknowledge(back, subject, channel, 0);
+
+            // when
+            postgres.kill();
+            publisher.stored(channel, "4");
+            back.awaitEvents(channel, 3, WITHIN);
+            back.ack(channel, "phone", back.position(channel).toString());
+
+            // then
+            await("an error")
+                    .atMost(WITHIN)
+                    .until(() -> back.errors().stream()
+                            .anyMatch(e -> e.path("code").asString().equals("unavailable")));
+        }
+        try (TidegateClient held = connectAs(subject)) {
+            JsonNode subscribed = answer(held.subscribeDurable(channel, "phone"));
+            publisher.stored(channel, "5");
+            assertThat(subscribed.path("recovery").asString()).isEqualTo("pending");
+            assertThat(answer(held.ping()).path("op").asString()).isEqualTo("pong");
+            assertThat(held.eventCount(channel)).isZero();
+
+            // and when it is back
+            postgres.start();
+            held.awaitEvents(channel, 3, WITHIN);
+            assertThat(held.events(channel)).extracting(ReceivedEvent::data).containsExactly("3", "4", "5");
+            acknowledge(held, subject, channel, 2);
+            assertThat(held.violations()).isEmpty();
+        }
+    }
+
+    private static TidegateClient connectAs(String subject) {
+        return TidegateClient.at(services.gateway().url())
+                .name(subject)
+                .token(Tokens.hs256(Tokens.SECRET, Tokens.claims(subject, Duration.ofHours(1))))
+                .connect();
+    }
+
+    /** Acknowledges the n-th event that the client has, and waits until operators see it. */
+    private static void acknowledge(TidegateClient client, String subject, String channel, int n) {
+        String cursor = client.events(channel).get(n).cursor().toString();
+        client.ack(channel, "phone", cursor);
+        HttpRequest list = HttpRequest.newBuilder(
+                        URI.create(services.replay().url() + "/v1/cursors?subject=" + subject))
+                .header("Authorization", "Bearer dev-service-token")
+                .build();
+        await("the cursor to be stored")
+                .atMost(WITHIN)
+                .until(() -> HTTP.send(list, HttpResponse.BodyHandlers.ofString())
+                        .body()
+                        .contains("\"cursor\":\"" + cursor + "\""));
     }
 
     @Test

@@ -29,6 +29,9 @@ final class ChannelLedger {
 
         /** With the newest {@code count} events. */
         record Last(int count) implements Start {}
+
+        /** From what was acknowledged under a name. */
+        record Durable(String name) implements Start {}
     }
 
     final String channel;

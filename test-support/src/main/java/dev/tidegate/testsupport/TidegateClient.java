@@ -181,6 +181,20 @@ public final class TidegateClient implements AutoCloseable {
         return subscribe(channel, new ChannelLedger.Start.Last(count));
     }
 
+    /** Subscribes from what this client's subject acknowledged under {@code durable}. */
+    public CompletableFuture<JsonNode> subscribeDurable(String channel, String durable) {
+        return subscribe(channel, new ChannelLedger.Start.Durable(durable));
+    }
+
+    /** Acknowledges {@code cursor}; nothing answers but an error, which {@link #errors} then holds. */
+    public void ack(String channel, String durable, String cursor) {
+        sendRaw(frame("ack")
+                .put("channel", channel)
+                .put("durable", durable)
+                .put("cursor", cursor)
+                .toString());
+    }
+
     private CompletableFuture<JsonNode> subscribe(String channel, ChannelLedger.Start start) {
         return locked(() -> {
             ChannelLedger ledger = new ChannelLedger(channel, start, (rule, frame) -> violate(channel, rule, frame));
@@ -461,6 +475,7 @@ public final class TidegateClient implements AutoCloseable {
             case ChannelLedger.Start.Now() -> {}
             case ChannelLedger.Start.After(String cursor) -> frame.put("after", cursor);
             case ChannelLedger.Start.Last(int count) -> frame.put("last", count);
+            case ChannelLedger.Start.Durable(String name) -> frame.put("durable", name);
         }
         if (connection != null) {
             connection.send(frame.toString());

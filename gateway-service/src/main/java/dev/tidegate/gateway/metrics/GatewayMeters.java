@@ -76,6 +76,10 @@ public final class GatewayMeters implements MeterBinder {
                     "policy",
                     policy.toString());
         }
+        counter(registry, "acks", metrics.acks, "Acknowledgements of durable cursors");
+        counter(registry, "acks.failed", metrics.acksFailed, "Durable cursors that were not stored");
+        counter(registry, "durable.lookups", metrics.durableLookUps, "Look-ups of durable cursors");
+        counter(registry, "durable.retries", metrics.durableRetries, "Look-ups of durable cursors made again");
         counter(registry, "bad.frames", metrics.badFrames, "Client frames answered with an error");
         for (FanoutRecord.Undeliverable cause : FanoutRecord.Undeliverable.values()) {
             counter(

@@ -44,6 +44,14 @@ public final class GatewayMetrics {
     public final LongAdder bufferOverflows = new LongAdder();
     /** Resumes answered without asking the replay service. */
     public final LongAdder resumedLocally = new LongAdder();
+    /** Acknowledgements of durable cursors that clients sent. */
+    public final LongAdder acks = new LongAdder();
+    /** Durable cursors, each the newest of its acknowledgements, that were not stored. */
+    public final LongAdder acksFailed = new LongAdder();
+    /** Look-ups of durable cursors, repeated ones too. */
+    public final LongAdder durableLookUps = new LongAdder();
+    /** Look-ups that could not be answered and are made again. */
+    public final LongAdder durableRetries = new LongAdder();
     /** Client frames that were answered with an error. */
     public final LongAdder badFrames = new LongAdder();
 

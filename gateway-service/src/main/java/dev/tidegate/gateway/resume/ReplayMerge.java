@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory;
  * <pre>
  * BUFFERING    -> FETCHING     {@link #start}: the position after the client's own is known
  *              -> FAILED       the cursor lies beyond the log: the tail did not reach it before the deadline
- *              -> LIVE         the tail has reached the client's cursor: nothing was missed
+ *              -> LIVE         the tail has reached the client's cursor: nothing was missed; or a held merge has no past
  * FETCHING     -> CATCHING_UP  first page, more to come
  *              -> LIVE         first page, complete
  *              -> WAITING      no answer, or the service cannot: told to the client as "pending"
@@ -66,6 +66,13 @@ public final class ReplayMerge {
 
         /** How the recovery goes on; called once, before anything else is sent. {@code replayed}: -1 if not known. */
         void begun(Cursor splice, Recovery recovery, long replayed);
+
+        /**
+         * Where a client that named no position begins: it was looked up for it.
+         *
+         * @param tell whether the client must be told, since what follows begins there
+         */
+        void starts(Cursor position, boolean tell);
 
         void gap(Gap gap);
 
@@ -141,6 +148,8 @@ public final class ReplayMerge {
     private @Nullable Cursor delivered; // everything up to here is sent; null until a "last n" is answered
     private int last;
     private Cursor splice;
+    private boolean held; // until the client's position has been looked up
+    private @Nullable Cursor untoldStart; // the position that was looked up, until the client knows it
     private boolean started;
     private boolean begun;
     private boolean overflowed;
@@ -191,9 +200,60 @@ public final class ReplayMerge {
         return begun;
     }
 
+    /** Lets the merge wait for its position, which is being looked up; until then {@link #start} does nothing. */
+    public void hold() {
+        held = true;
+    }
+
+    /** Whether its position is being looked up. */
+    public boolean isHeld() {
+        return held && state == State.BUFFERING;
+    }
+
+    /** The position was found; {@link #start} may come. */
+    public void startAfter(Cursor position) {
+        held = false;
+        delivered = position;
+        last = -1;
+        if (begun) {
+            target.starts(position, true);
+        } else {
+            untoldStart = position;
+        }
+    }
+
+    /** There is no position, so the newest events are wanted; {@link #start} may come. */
+    public void startWithLast() {
+        held = false;
+    }
+
+    /** There is no position, and nothing else is wanted: everything after the splice is live. */
+    public void startFromSplice() {
+        held = false;
+        boolean told = begun;
+        begin(Recovery.NONE, -1);
+        target.starts(splice, told);
+        delivered = splice;
+        splice(connection.now());
+        target.progressed();
+    }
+
+    /** The position cannot be looked up now: the client is told that it has to wait. */
+    public void holdOn(String why) {
+        lastFailure = why;
+        begin(Recovery.PENDING, -1);
+        target.progressed();
+    }
+
+    /** The position cannot be looked up at all. */
+    public void refuse(ErrorCode code, String message) {
+        fail(code, message);
+        target.progressed();
+    }
+
     /** Starts fetching; until then live events are buffered all the same. */
     public void start() {
-        if (state != State.BUFFERING) {
+        if (state != State.BUFFERING || held) {
             return;
         }
         long now = connection.now();
@@ -475,6 +535,12 @@ public final class ReplayMerge {
         if (!begun) {
             begun = true;
             target.begun(splice, recovery, replayed);
+            Cursor start = untoldStart;
+            if (start != null) {
+                untoldStart = null;
+                // Without events the position is the splice's, which was told just now.
+                target.starts(start, replayed != 0);
+            }
         }
     }
 

@@ -7,10 +7,12 @@ import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ClientFrame;
 import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.DurableCursors;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.protocol.ServerFrames;
 import dev.tidegate.protocol.ServerFrames.Recovery;
+import org.jspecify.annotations.Nullable;
 
 /** What a client may ask for, and how it is answered. Stateless: the session is the state. On the session's loop. */
 final class ClientRequests {
@@ -31,12 +33,7 @@ final class ClientRequests {
                 ServerFrames.pong(session.shard.json.clear(), p.id());
                 session.sendJson();
             }
-            case ClientFrame.Ack a ->
-                session.sendError(
-                        a.id(),
-                        ErrorCode.UNAVAILABLE,
-                        "durable cursors are not offered here",
-                        a.channel().value());
+            case ClientFrame.Ack a -> session.shard.acks.onFrame(session, a);
             case ClientFrame.Presence p ->
                 session.sendError(
                         p.id(),
@@ -153,13 +150,19 @@ final class ClientRequests {
                         ErrorCode.LIMIT_EXCEEDED,
                         "last: " + frame.last() + " (expected: at most " + ns.historyLimit() + " in this namespace)");
             }
-            subscribe(session, frame, shard.channel(name));
+            String durable = frame.durable();
+            DurableCursors.CursorKey key = durable == null ? null : DurableStore.key(session.identity(), durable, name);
+            subscribe(session, frame, key, shard.channel(name));
         } catch (ProtocolException e) {
             session.sendError(frame.id(), e.code(), e.text(), name.value());
         }
     }
 
-    private static void subscribe(Session session, ClientFrame.Subscribe frame, ShardChannel channel) {
+    private static void subscribe(
+            Session session,
+            ClientFrame.Subscribe frame,
+            DurableCursors.@Nullable CursorKey key,
+            ShardChannel channel) {
         Subscription sub = new Subscription(session, channel);
         sub.requestId = frame.id();
         sub.position = Long.MAX_VALUE; // nothing is live for it until its position is known, in this same task
@@ -184,6 +187,9 @@ final class ClientRequests {
             }
             sub.position = after.comparableTo(splice) ? after.offset() : Cursor.BEFORE_FIRST;
             session.resume(sub, after, -1, splice, false);
+        } else if (key != null) {
+            sub.position = Cursor.BEFORE_FIRST;
+            session.hold(sub, key, frame.last(), splice);
         } else if (frame.last() > 0) {
             sub.position = Cursor.BEFORE_FIRST;
             session.resume(sub, null, frame.last(), splice, false);

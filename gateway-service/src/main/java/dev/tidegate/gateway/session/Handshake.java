@@ -24,6 +24,19 @@ public record Handshake(Identity identity, WireFormat format, List<Subscribe> su
         SSE
     }
 
-    /** A subscription asked for at the handshake. */
-    public record Subscribe(ChannelName channel, @Nullable Cursor after, int last) {}
+    /**
+     * A subscription asked for at the handshake.
+     *
+     * @param durable the name of a durable cursor to resume from when {@code after} is missing, or null
+     */
+    public record Subscribe(
+            ChannelName channel,
+            @Nullable Cursor after,
+            int last,
+            @Nullable String durable) {
+        /** Without a durable cursor. */
+        public Subscribe(ChannelName channel, @Nullable Cursor after, int last) {
+            this(channel, after, last, null);
+        }
+    }
 }

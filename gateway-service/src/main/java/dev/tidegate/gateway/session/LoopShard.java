@@ -47,6 +47,7 @@ public final class LoopShard implements ShardInbox {
             TokenVerifier tokens,
             ReplaySource replay,
             EventPublisher publisher,
+            DurableStore cursors,
             BooleanSupplier tailIsMoving,
             GatewayMetrics metrics) {}
 
@@ -72,6 +73,8 @@ public final class LoopShard implements ShardInbox {
 
     /** The bytes that newest events kept for slow connections may take on this loop. */
     final Conflation.Budget kept;
+
+    final Acks acks = new Acks(this);
 
     private final DirectSends sends = new DirectSends(this);
     private final boolean useRing;

@@ -2,6 +2,7 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.DurableCursors;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +17,9 @@ final class Resumes {
     private final ReplayMerge.Connection connection;
     private final ArrayList<Subscription> running = new ArrayList<>(1);
     private final ArrayDeque<Subscription> waiting = new ArrayDeque<>(1);
+
+    /** Those whose durable cursor is being looked up; bounded, as the others, by the connection's subscriptions. */
+    private final ArrayList<DurableResume> held = new ArrayList<>(0);
 
     Resumes(LoopShard shard) {
         this.shard = shard;
@@ -36,8 +40,40 @@ final class Resumes {
         startWaiting();
     }
 
+    /**
+     * Gives a subscription a merge that waits for its durable cursor.
+     *
+     * @param last the number of newest events wanted if there is none, or -1
+     */
+    void hold(Subscription sub, DurableCursors.CursorKey key, int last, Cursor splice) {
+        sub.merge = heldMerge(sub, last, splice, false);
+        DurableResume lookUp = new DurableResume(sub, key, this, shard);
+        held.add(lookUp);
+        lookUp.ask();
+    }
+
+    /** The topic was recreated while the cursor is looked up: it is resumed into the new one. */
+    void moveHeld(Subscription sub, ReplayMerge old, Cursor splice) {
+        sub.merge = heldMerge(sub, old.last(), splice, old.begun());
+        old.cancel();
+    }
+
+    private ReplayMerge heldMerge(Subscription sub, int last, Cursor splice, boolean told) {
+        ReplayMerge merge = new ReplayMerge(sub, connection, null, last, splice, told);
+        merge.hold();
+        return merge;
+    }
+
+    /** The cursor has been looked up: the merge waits for its turn as any other. */
+    void handOver(DurableResume found) {
+        held.remove(found);
+        waiting.add(found.sub);
+        startWaiting();
+    }
+
     /** The subscription has no merge any more: the next one's turn. */
     void left(Subscription sub) {
+        held.removeIf(lookUp -> lookUp.sub == sub);
         running.remove(sub);
         waiting.remove(sub);
         startWaiting();
@@ -58,13 +94,18 @@ final class Resumes {
     }
 
     boolean isEmpty() {
-        return running.isEmpty() && waiting.isEmpty();
+        return running.isEmpty() && waiting.isEmpty() && held.isEmpty();
     }
 
     /** Time passes, for those too that wait their turn: their clients are to hear of it. */
     void tick() {
         List<Subscription> all = new ArrayList<>(running);
         all.addAll(waiting);
+        long now = shard.loop.ticker().nanoTime();
+        for (DurableResume lookUp : List.copyOf(held)) {
+            all.add(lookUp.sub);
+            lookUp.onTick(now);
+        }
         for (Subscription s : all) {
             ReplayMerge merge = s.merge;
             if (merge != null) {

@@ -10,6 +10,7 @@ import dev.tidegate.protocol.ClientFrameDecoder;
 import dev.tidegate.protocol.ClientFrameDecoder.Decoded;
 import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.DurableCursors;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.Gap;
 import dev.tidegate.protocol.ServerFrames;
@@ -92,7 +93,8 @@ final class Session {
             tellStarts(handshake);
         }
         for (Handshake.Subscribe s : handshake.subscribes()) {
-            ClientRequests.subscribe(this, new ClientFrame.Subscribe(null, s.channel(), s.after(), s.last(), null));
+            ClientRequests.subscribe(
+                    this, new ClientFrame.Subscribe(null, s.channel(), s.after(), s.last(), s.durable()));
         }
         ClientRequests.joinPersonal(this);
         starting = false;
@@ -135,6 +137,11 @@ final class Session {
     /** Whether it takes compressed messages. */
     boolean deflates() {
         return out == WebSocketOutput.DEFLATING; // no field of its own: a session has few
+    }
+
+    /** Whether anything can still be said to the client. */
+    boolean isOpen() {
+        return !closing;
     }
 
     /** The channel is gone. */
@@ -302,6 +309,15 @@ final class Session {
 
     /** Gives a subscription the path from its position, or its last events, to live; see {@link Resumes#begin}. */
     void resume(Subscription sub, @Nullable Cursor after, int last, Cursor splice, boolean told) {
+        resumes().begin(sub, after, last, splice, told);
+    }
+
+    /** The same from its durable cursor, which is looked up first; see {@link Resumes#hold}. */
+    void hold(Subscription sub, DurableCursors.CursorKey key, int last, Cursor splice) {
+        resumes().hold(sub, key, last, splice);
+    }
+
+    private Resumes resumes() {
         Resumes r = resumes;
         if (r == null) {
             r = new Resumes(shard);
@@ -311,7 +327,7 @@ final class Session {
             ticked = true;
             shard.sweep().resumesStarted(this);
         }
-        r.begin(sub, after, last, splice, told);
+        return r;
     }
 
     private void leaveResumes(Subscription sub) {
@@ -444,10 +460,14 @@ final class Session {
             sub.gap(new Gap(from, now, Gap.Reason.EPOCH));
             return;
         }
+        sub.position = Cursor.BEFORE_FIRST;
+        if (merge.isHeld()) {
+            resumes().moveHeld(sub, merge, now);
+            return;
+        }
         sub.merge = null;
         merge.cancel();
         leaveResumes(sub);
-        sub.position = Cursor.BEFORE_FIRST;
         Cursor delivered = merge.delivered();
         resume(sub, delivered, delivered == null ? merge.last() : -1, now, merge.begun());
     }

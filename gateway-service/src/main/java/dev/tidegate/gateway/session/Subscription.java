@@ -96,6 +96,16 @@ final class Subscription implements ReplayMerge.Target {
     }
 
     @Override
+    public void starts(Cursor at, boolean tell) {
+        if (at.comparableTo(tailPosition())) {
+            position = at.offset();
+        }
+        if (tell) {
+            session.sendPosition(this, at);
+        }
+    }
+
+    @Override
     public void gap(Gap gap) {
         position = gap.cursor().offset();
         session.sendGap(this, gap);

@@ -3,6 +3,7 @@ package dev.tidegate.gateway.transport;
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.session.DurableStore;
 import dev.tidegate.gateway.session.Handshake.Subscribe;
 import dev.tidegate.protocol.ClientFrameDecoder;
 import dev.tidegate.protocol.ErrorCode;
@@ -104,6 +105,10 @@ abstract sealed class HandshakeEndpoint implements WebHandler permits SseEndpoin
             List<Subscribe> subscribes = subscribes(who, exchange.getRequest(), query);
             for (Subscribe s : subscribes) {
                 shared.policy.checkSubscribe(who, s.channel());
+                String durable = s.durable();
+                if (durable != null) {
+                    var _ = DurableStore.key(who, durable, s.channel());
+                }
             }
             meters.opened();
             return open(exchange, shared.takeOver, who, subscribes);

@@ -3,6 +3,7 @@ package dev.tidegate.gateway.transport;
 import dev.tidegate.gateway.session.Handshake.Subscribe;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Cursor;
+import dev.tidegate.protocol.DurableCursors;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
 import java.nio.ByteBuffer;
@@ -15,7 +16,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The query of a handshake, read in order, since each {@code after} and {@code last} belongs to the {@code channel}
+ * The query of a handshake, read in order, since each {@code after}, {@code last} and {@code durable} belongs to the {@code channel}
  * before it. Percent-decoding is RFC 3986's: a {@code +} is a plus, as channel names may hold one. Unknown parameters are
  * ignored.
  *
@@ -55,6 +56,7 @@ record HandshakeQuery(@Nullable String token, @Nullable String lastEventId, List
         private @Nullable ChannelName channel;
         private @Nullable Cursor after;
         private int last = -1;
+        private @Nullable String durable;
 
         Reader(int maxChannels) {
             this.maxChannels = maxChannels;
@@ -68,6 +70,7 @@ record HandshakeQuery(@Nullable String token, @Nullable String lastEventId, List
                 case "channel" -> channel(decode(name, raw));
                 case "after" -> after(decode(name, raw));
                 case "last" -> last(decode(name, raw));
+                case "durable" -> durable(decode(name, raw));
                 case "token" -> token = once(name, token, decode(name, raw));
                 case "lastEventId" -> lastEventId = once(name, lastEventId, decode(name, raw));
                 default -> {
@@ -97,6 +100,14 @@ record HandshakeQuery(@Nullable String token, @Nullable String lastEventId, List
             last = Integer.parseInt(value);
         }
 
+        private void durable(String value) {
+            if (channel == null) {
+                throw bad("durable", "without a channel", "channel=… before it");
+            }
+            durable = once("durable", durable, value);
+            DurableCursors.checkName("durable", value);
+        }
+
         private void noPositionYet(String name) {
             if (channel == null) {
                 throw bad(name, "without a channel", "channel=… before it");
@@ -115,10 +126,11 @@ record HandshakeQuery(@Nullable String token, @Nullable String lastEventId, List
                         ErrorCode.LIMIT_EXCEEDED,
                         "channel: more than " + maxChannels + " (expected: at most " + maxChannels + ")");
             }
-            subscribes.add(new Subscribe(channel, after, last));
+            subscribes.add(new Subscribe(channel, after, last, durable));
             channel = null;
             after = null;
             last = -1;
+            durable = null;
         }
 
         HandshakeQuery finish() {

@@ -95,6 +95,11 @@ class ReplayMergeTest {
         }
 
         @Override
+        public void starts(Cursor position, boolean tell) {
+            throw new AssertionError("nothing is looked up here");
+        }
+
+        @Override
         public void begun(Cursor splice, Recovery recovery, long replayed) {
             told.add(recovery.wire() + " " + splice.offset() + " " + replayed);
         }

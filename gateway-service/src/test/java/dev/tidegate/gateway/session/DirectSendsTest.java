@@ -74,6 +74,7 @@ class DirectSendsTest {
                 (identity, frame, done) -> {
                     throw new AssertionError();
                 },
+                new ScriptedDurableStore(),
                 () -> true,
                 new GatewayMetrics());
         shard = new LoopShard(0, loop, shared);

@@ -47,6 +47,7 @@ final class ShardUnderTest {
     final List<ReplaySource.Listener> replayAnswers = new ArrayList<>();
     final List<ClientFrame.Publish> publishes = new ArrayList<>();
     final List<Consumer<EventPublisher.Outcome>> publishAnswers = new ArrayList<>();
+    final ScriptedDurableStore cursors = new ScriptedDurableStore();
     final Map<String, TokenVerifier.Verdict> tokens = new HashMap<>();
     final LoopShard shard;
     private final FanoutDispatcher dispatcher;
@@ -76,6 +77,7 @@ final class ShardUnderTest {
                             publishes.add(frame);
                             publishAnswers.add(done);
                         },
+                        cursors,
                         () -> true,
                         metrics),
                 new Random(1));

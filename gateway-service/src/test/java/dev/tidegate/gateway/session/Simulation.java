@@ -105,6 +105,7 @@ final class Simulation {
                 (identity, frame, done) -> {
                     throw new AssertionError("no publishing here");
                 },
+                new ScriptedDurableStore(),
                 () -> moving,
                 metrics);
         for (int i = 0; i < n; i++) {

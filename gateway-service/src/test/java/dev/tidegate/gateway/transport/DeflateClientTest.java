@@ -10,6 +10,7 @@ import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.session.LoopShard;
+import dev.tidegate.gateway.session.ScriptedDurableStore;
 import dev.tidegate.gateway.session.SessionLimits;
 import dev.tidegate.gateway.session.Shards;
 import io.netty.buffer.ByteBufAllocator;
@@ -123,6 +124,7 @@ class DeflateClientTest {
                 (identity, frame, done) -> {
                     throw new AssertionError();
                 },
+                new ScriptedDurableStore(),
                 () -> true,
                 metrics);
     }

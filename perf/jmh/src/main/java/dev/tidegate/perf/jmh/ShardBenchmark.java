@@ -5,17 +5,20 @@ import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
+import dev.tidegate.gateway.session.DurableStore;
 import dev.tidegate.gateway.session.Handshake;
 import dev.tidegate.gateway.session.LoopShard;
 import dev.tidegate.gateway.session.SessionLimits;
 import dev.tidegate.gateway.session.Shards;
 import dev.tidegate.protocol.ChannelName;
+import dev.tidegate.protocol.DurableCursors;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -91,6 +94,17 @@ public class ShardBenchmark {
                 },
                 (identity, frame, done) -> {
                     throw new IllegalStateException("nobody publishes here");
+                },
+                new DurableStore() {
+                    @Override
+                    public void store(List<DurableCursors.Ack> batch, Consumer<Stored> done) {
+                        throw new IllegalStateException("nobody acknowledges here");
+                    }
+
+                    @Override
+                    public void find(DurableCursors.CursorKey key, Consumer<Found> done) {
+                        throw new IllegalStateException("nobody resumes here");
+                    }
                 },
                 () -> false,
                 new GatewayMetrics());
