@@ -5,6 +5,8 @@ import dev.tidegate.replay.access.Authenticator;
 import dev.tidegate.replay.access.ReadPolicy;
 import dev.tidegate.replay.access.TokenVerifier;
 import dev.tidegate.replay.api.ApiConfiguration;
+import dev.tidegate.replay.archive.Archive;
+import dev.tidegate.replay.archive.ArchiveConfiguration;
 import dev.tidegate.replay.config.AuthSettings;
 import dev.tidegate.replay.config.CursorSettings;
 import dev.tidegate.replay.config.FanoutSettings;
@@ -76,7 +78,7 @@ import org.springframework.context.annotation.Import;
     PostgresSettings.class,
     ReplaySettings.class,
 })
-@Import(ApiConfiguration.class)
+@Import({ApiConfiguration.class, ArchiveConfiguration.class})
 class ReplayConfiguration {
     private static final Logger log = LoggerFactory.getLogger(ReplayConfiguration.class);
 
@@ -175,12 +177,13 @@ class ReplayConfiguration {
     @Bean
     Answers answers(
             Tail tail,
+            Archive archive,
             RangeScans scans,
             TopicWatch watch,
             ReplaySettings settings,
             NamespaceSettings namespaces,
             ReplayMetrics metrics) {
-        return new Answers(tail, scans, watch, settings, notInMemory(namespaces), metrics);
+        return new Answers(tail, archive, scans, watch, settings, notInMemory(namespaces), metrics);
     }
 
     @Bean(initMethod = "start")

@@ -46,7 +46,7 @@ final class ReplayStand implements AutoCloseable {
     static final JsonMapper JSON = new JsonMapper();
     static final Duration PATIENCE = Duration.ofSeconds(20);
 
-    final String topic = Backends.unique("fanout");
+    final String topic;
     final Admin admin;
     final KafkaProducer<byte[], byte[]> producer;
     final HttpClient http = HttpClient.newHttpClient();
@@ -68,13 +68,25 @@ final class ReplayStand implements AutoCloseable {
     }
 
     ReplayStand(String kafka) {
+        this(kafka, Backends.unique("fanout"), true);
+    }
+
+    /** One more instance on the topic of another. */
+    ReplayStand(ReplayStand of) {
+        this(of.kafka, of.topic, false);
+    }
+
+    private ReplayStand(String kafka, String topic, boolean ownTopic) {
         this.kafka = kafka;
+        this.topic = topic;
         this.admin = Admin.create(Map.of("bootstrap.servers", kafka));
         this.producer = new KafkaProducer<>(
                 Map.of("bootstrap.servers", kafka, "linger.ms", "5"),
                 new ByteArraySerializer(),
                 new ByteArraySerializer());
-        createTopic();
+        if (ownTopic) {
+            createTopic();
+        }
     }
 
     void createTopic() {
@@ -86,12 +98,12 @@ final class ReplayStand implements AutoCloseable {
         // does not yet can get
         // stuck on OUT_OF_ORDER_SEQUENCE_NUMBER until its delivery timeout of two minutes (seen with kafka-clients
         // 4.3.1).
-        get(admin.listOffsets(IntStream.range(0, PARTITIONS)
-                        .boxed()
-                        .collect(Collectors.toMap(p -> new TopicPartition(topic, p), p -> OffsetSpec.latest())))
-                .all()
-                .toCompletionStage()
-                .toCompletableFuture());
+        var partitions = IntStream.range(0, PARTITIONS)
+                .boxed()
+                .collect(Collectors.toMap(p -> new TopicPartition(topic, p), p -> OffsetSpec.latest()));
+        await().atMost(PATIENCE)
+                .ignoreExceptions()
+                .until(() -> admin.listOffsets(partitions).all().get().size() == PARTITIONS);
     }
 
     void deleteTopic() {

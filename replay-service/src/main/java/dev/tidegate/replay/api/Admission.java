@@ -35,7 +35,7 @@ final class Admission {
     private final Duration wait;
     private final LongAdder refused;
 
-    private final ArrayDeque<Place> waiting = new ArrayDeque<>(); // guarded by this, bounded by queue
+    private final ArrayDeque<Place> waiting = new ArrayDeque<>(); // guarded by this, bounded by queue and calls begun
     private int running; // guarded by this
 
     /**
@@ -56,6 +56,18 @@ final class Admission {
 
     /** Runs a call when there is room for it; the room is free again when it has completed, failed or been cancelled. */
     <T> Mono<T> run(Supplier<Mono<T>> call) {
+        return enter(call, false);
+    }
+
+    /**
+     * Runs the next step of a call that has begun and gives its place back between steps. It takes its turn like a new one, but is
+     * not refused: what bounds those who wait this way is the number of such calls.
+     */
+    <T> Mono<T> runNext(Supplier<Mono<T>> step) {
+        return enter(step, true);
+    }
+
+    private <T> Mono<T> enter(Supplier<Mono<T>> call, boolean begun) {
         return Mono.defer(() -> {
             Place place = new Place();
             boolean now;
@@ -64,7 +76,7 @@ final class Admission {
                 if (now) {
                     place.state = State.INSIDE;
                     running++;
-                } else if (waiting.size() >= queue) {
+                } else if (waiting.size() >= queue && !begun) {
                     place.state = State.GONE;
                 } else {
                     waiting.add(place);
@@ -75,8 +87,7 @@ final class Admission {
             }
             Mono<T> work = now
                     ? Mono.defer(call)
-                    : turn(place)
-                            .timeout(wait, Mono.error(this::full))
+                    : (begun ? turn(place) : turn(place).timeout(wait, Mono.error(this::full)))
                             .publishOn(Schedulers.parallel())
                             .then(Mono.defer(call));
             return work.doFinally(signal -> leave(place));

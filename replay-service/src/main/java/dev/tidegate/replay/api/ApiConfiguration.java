@@ -2,6 +2,7 @@ package dev.tidegate.replay.api;
 
 import dev.tidegate.replay.access.Authenticator;
 import dev.tidegate.replay.access.ReadPolicy;
+import dev.tidegate.replay.archive.Archive;
 import dev.tidegate.replay.config.ReplaySettings;
 import dev.tidegate.replay.cursors.CursorStore;
 import dev.tidegate.replay.kafka.Tail;
@@ -39,6 +40,7 @@ public class ApiConfiguration {
             Tail tail,
             TopicWatch watch,
             CursorStore cursors,
+            Archive archive,
             ReplaySettings settings,
             ReplayMetrics metrics,
             MeterNames meters) {
@@ -52,9 +54,11 @@ public class ApiConfiguration {
                 "cursor calls", bounds.calls(), bounds.callQueue(), bounds.queueWait(), metrics.refused("cursors"));
         int maxBody = Math.toIntExact(bounds.maxBody().toBytes());
         CursorHandler cursorHandler = new CursorHandler(authenticator, cursors, cursorCalls, maxBody);
+        Admission open = new Admission("open reads", bounds.open(), 0, bounds.queueWait(), metrics.refused("open"));
         gauges(meters, "replay", calls);
         gauges(meters, "cursors", cursorCalls);
         gauges(meters, "history", reads);
+        gauges(meters, "open", open);
         return new SimpleUrlHandlerMapping(
                 Map.of(
                         ReplayHandler.PATH,
@@ -66,7 +70,8 @@ public class ApiConfiguration {
                         CursorHandler.FIND,
                         cursorHandler,
                         ChannelPath.PATTERN,
-                        new HistoryHandler(authenticator, policy, answers, tail, watch, reads, settings)),
+                        new HistoryHandler(
+                                authenticator, policy, answers, tail, watch, archive, reads, open, settings)),
                 Ordered.HIGHEST_PRECEDENCE);
     }
 

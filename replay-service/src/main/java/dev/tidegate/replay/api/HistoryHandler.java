@@ -7,10 +7,12 @@ import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.protocol.Replay;
 import dev.tidegate.replay.access.Authenticator;
 import dev.tidegate.replay.access.ReadPolicy;
+import dev.tidegate.replay.archive.Archive;
 import dev.tidegate.replay.config.ReplaySettings;
 import dev.tidegate.replay.kafka.Tail;
 import dev.tidegate.replay.kafka.TopicLog;
 import dev.tidegate.replay.kafka.TopicWatch;
+import dev.tidegate.replay.recent.ChannelKey;
 import dev.tidegate.replay.tiers.Answer;
 import dev.tidegate.replay.tiers.Answers;
 import dev.tidegate.replay.tiers.Scratch;
@@ -29,7 +31,8 @@ import reactor.core.publisher.Mono;
 
 /**
  * {@code GET /v1/channels/{channel}/events}: history for people. Whatever was stored before the call is in the answer: the end of the
- * log is asked for first, and then waited for, bounded.
+ * log is asked for first, and then waited for, bounded. A page takes its turn to be made, a stream for each of its chunks, and neither has
+ * a place while its reader takes that: so nobody is kept waiting by readers who are slow or want the whole of a huge channel.
  */
 final class HistoryHandler implements WebHandler {
     private static final MediaType NDJSON = MediaType.APPLICATION_NDJSON;
@@ -40,7 +43,9 @@ final class HistoryHandler implements WebHandler {
     private final Answers answers;
     private final Tail tail;
     private final TopicWatch watch;
-    private final Admission admission;
+    private final Archive archive;
+    private final Admission reads;
+    private final Admission open;
     private final Duration maxWait;
 
     HistoryHandler(
@@ -49,14 +54,18 @@ final class HistoryHandler implements WebHandler {
             Answers answers,
             Tail tail,
             TopicWatch watch,
-            Admission admission,
+            Archive archive,
+            Admission reads,
+            Admission open,
             ReplaySettings settings) {
         this.authenticator = authenticator;
         this.policy = policy;
         this.answers = answers;
         this.tail = tail;
         this.watch = watch;
-        this.admission = admission;
+        this.archive = archive;
+        this.reads = reads;
+        this.open = open;
         this.maxWait = settings.maxWait();
     }
 
@@ -85,34 +94,44 @@ final class HistoryHandler implements WebHandler {
                                         query.fromMillis(),
                                         query.limit()));
                     })
-                    .flatMap(granted -> admission.run(() -> serve(exchange, granted, deadline)));
+                    .flatMap(granted -> open.run(() -> isStream(request)
+                            ? stream(exchange.getResponse(), granted, deadline)
+                            : page(exchange.getResponse(), granted, deadline)));
         });
     }
 
-    private Mono<Void> serve(ServerWebExchange exchange, Granted granted, long deadline) {
-        boolean stream = exchange.getRequest().getHeaders().getAccept().stream()
+    private static boolean isStream(ServerHttpRequest request) {
+        return request.getHeaders().getAccept().stream()
                 .anyMatch(t -> t.isCompatibleWith(NDJSON) && !t.isWildcardType() && !t.isWildcardSubtype());
-        return request(granted, stream).flatMap(r -> {
+    }
+
+    private Mono<Void> page(ServerHttpResponse response, Granted granted, long deadline) {
+        return request(granted, false).flatMap(r -> {
             Answer answer = answers.answer(r, 0, deadline, new Scratch());
-            HistoryAnswer history = new HistoryAnswer(
-                    answer, r.channel(), stream ? (granted.query().limit() == 0 ? Long.MAX_VALUE : r.limit()) : 0);
-            return (stream ? stream(exchange.getResponse(), history) : page(exchange.getResponse(), history))
+            HistoryAnswer history = new HistoryAnswer(answer, r.channel(), 0);
+            return reads.run(history::page)
+                    .flatMap(body -> {
+                        response.getHeaders().setContentType(MediaType.APPLICATION_JSON);
+                        response.getHeaders().setContentLength(body.length);
+                        return response.writeWith(
+                                Mono.fromCallable(() -> response.bufferFactory().wrap(body)));
+                    })
                     .doFinally(s -> answer.cancel());
         });
     }
 
-    private static Mono<Void> page(ServerHttpResponse response, HistoryAnswer history) {
-        return history.page().flatMap(body -> {
-            response.getHeaders().setContentType(MediaType.APPLICATION_JSON);
-            response.getHeaders().setContentLength(body.length);
-            return response.writeWith(
-                    Mono.fromCallable(() -> response.bufferFactory().wrap(body)));
+    private Mono<Void> stream(ServerHttpResponse response, Granted granted, long deadline) {
+        return request(granted, true).flatMap(r -> {
+            Answer answer = answers.answer(r, 0, deadline, new Scratch());
+            long most = granted.query().limit() == 0 ? Long.MAX_VALUE : r.limit();
+            return stream(response, new HistoryAnswer(answer, r.channel(), most))
+                    .doFinally(s -> answer.cancel());
         });
     }
 
-    private static Mono<Void> stream(ServerHttpResponse response, HistoryAnswer history) {
+    private Mono<Void> stream(ServerHttpResponse response, HistoryAnswer history) {
         // The first chunk is waited for before the head is sent: until then a failure still has its status.
-        return history.next().defaultIfEmpty(new byte[0]).flatMap(first -> {
+        return reads.run(history::next).defaultIfEmpty(new byte[0]).flatMap(first -> {
             response.getHeaders().setContentType(NDJSON);
             if (history.done()) {
                 response.getHeaders().setContentLength(first.length);
@@ -124,7 +143,7 @@ final class HistoryHandler implements WebHandler {
                     response,
                     () -> {
                         if (sent[0]) {
-                            return history.next();
+                            return reads.runNext(history::next);
                         }
                         sent[0] = true;
                         return Mono.just(first);
@@ -150,15 +169,30 @@ final class HistoryHandler implements WebHandler {
             if (query.fromMillis() < 0) {
                 return Mono.just(request(granted, log, partition, query.after(), query.last(), upTo, stream));
             }
-            return Mono.fromFuture(watch.offsetAt(log.topic(), partition, query.fromMillis()), true)
-                    .timeout(LOOK_WITHIN)
-                    .onErrorMap(e -> new ProtocolException(
-                            ErrorCode.UNAVAILABLE, "from: Kafka cannot be asked for the offset of that time now"))
-                    .map(offset -> {
-                        Cursor after = log.cursor(partition, offset < 0 ? upTo : Math.min(offset - 1, upTo));
-                        return request(granted, log, partition, after, -1, upTo, stream);
-                    });
+            return since(granted.channel(), log, partition, query.fromMillis(), upTo)
+                    .map(after -> request(granted, log, partition, after, -1, upTo, stream));
         });
+    }
+
+    /** The cursor behind which the first event of that time stands: as Kafka finds it, or the archive before where Kafka begins. */
+    private Mono<Cursor> since(ChannelName channel, TopicLog log, int partition, long millis, long upTo) {
+        return Mono.fromFuture(watch.offsetAt(log.topic(), partition, millis), true)
+                .timeout(LOOK_WITHIN)
+                .onErrorMap(e -> new ProtocolException(
+                        ErrorCode.UNAVAILABLE, "from: Kafka cannot be asked for the offset of that time now"))
+                .flatMap(found -> {
+                    long first = found < 0 ? upTo + 1 : Math.min(found, upTo + 1);
+                    boolean earlier = first <= log.start(partition) && archive.keeps(channel);
+                    return earlier
+                            ? archive.since(log.topic().epoch(), partition, ChannelKey.of(channel), 0, millis)
+                                    .onErrorMap(e -> new ProtocolException(
+                                            ErrorCode.UNAVAILABLE,
+                                            "from: that may be in the archive, which cannot be asked now"))
+                                    .defaultIfEmpty(first)
+                                    .map(archived -> Math.min(archived, first))
+                            : Mono.just(first);
+                })
+                .map(first -> log.cursor(partition, first - 1));
     }
 
     private static Replay.Request request(

@@ -36,13 +36,15 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
      * @param historyLimit most events that {@code last} gives
      * @param personal open to the subject its channels are named after, alone
      * @param anonymousSubscribe whether people without a token may read; null: if they are allowed at all
-     * @param recent whether its events are kept in memory; if not, they are read from Kafka
+     * @param recent whether its events are kept in memory; if not, they are read from the archive or Kafka
+     * @param archive whether its events are kept in PostgreSQL beyond Kafka's retention
      */
     public record Namespace(
             @DefaultValue("1000") int historyLimit,
             @DefaultValue("false") boolean personal,
             @Nullable Boolean anonymousSubscribe,
-            @DefaultValue("true") boolean recent) {
+            @DefaultValue("true") boolean recent,
+            @DefaultValue("false") boolean archive) {
         /**
          * Lets {@code chat: {}} declare a namespace with every default: the binder sees an empty text there. It then looks no further, so
          * a file that others add to declares each namespace by a setting.
@@ -51,7 +53,7 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             if (!text.isBlank()) {
                 throw new InvalidSetting("tidegate.namespaces.*", text, "nothing, or the namespace's settings");
             }
-            return new Namespace(1000, false, null, true);
+            return new Namespace(1000, false, null, true, false);
         }
     }
 }

@@ -14,6 +14,7 @@ import org.springframework.util.unit.DataSize;
  * @param recent the part of the topic that is kept in memory
  * @param page bounds of the answer to one request
  * @param scan how Kafka is read for what memory does not hold
+ * @param archive events beyond Kafka's retention, of the namespaces that ask for it
  * @param admission how many calls are served at once
  */
 @ConfigurationProperties(value = "tidegate.replay", ignoreUnknownFields = false)
@@ -23,6 +24,7 @@ public record ReplaySettings(
         @DefaultValue Recent recent,
         @DefaultValue Page page,
         @DefaultValue Scan scan,
+        @DefaultValue Archive archive,
         @DefaultValue Admission admission) {
     public ReplaySettings {
         InvalidSetting.unlessBetween("tidegate.replay.max-wait", maxWait, Duration.ofMillis(10), Duration.ofMinutes(1));
@@ -98,12 +100,54 @@ public record ReplaySettings(
     }
 
     /**
+     * Events beyond Kafka's retention, in PostgreSQL.
+     *
+     * @param retention how long a day's events are kept after the day; whole days
+     * @param batchEvents a batch is written when it holds so many events
+     * @param batchBytes or so many bytes; what one poll of Kafka brings may come on top
+     * @param linger or when its first record has waited for so long
+     * @param reads most reads at once, of {@code tidegate.postgres.connections}
+     * @param readQueue most requests waiting for one; more are told {@code unavailable}, or read Kafka if that has what they need
+     * @param readQueueWait how long a request waits for a read
+     * @param readBuffers bytes of pages that were read and have not been sent yet, all together
+     */
+    public record Archive(
+            @DefaultValue("90d") Duration retention,
+            @DefaultValue("5000") int batchEvents,
+            @DefaultValue("4MB") DataSize batchBytes,
+            @DefaultValue("500ms") Duration linger,
+            @DefaultValue("4") int reads,
+            @DefaultValue("10000") int readQueue,
+            @DefaultValue("5s") Duration readQueueWait,
+            @DefaultValue("32MB") DataSize readBuffers) {
+        public Archive {
+            String p = "tidegate.replay.archive.";
+            if (retention.compareTo(Duration.ofDays(1)) < 0
+                    || retention.compareTo(Duration.ofDays(3650)) > 0
+                    || !retention.equals(Duration.ofDays(retention.toDays()))) {
+                throw new InvalidSetting(p + "retention", retention, "whole days, 1d to 3650d");
+            }
+            InvalidSetting.unlessBetween(p + "batch-events", batchEvents, 1, 100_000);
+            InvalidSetting.unlessBetween(p + "batch-bytes", batchBytes, 1024, 64 << 20);
+            InvalidSetting.unlessBetween(p + "linger", linger, Duration.ZERO, Duration.ofMinutes(1));
+            InvalidSetting.unlessBetween(p + "reads", reads, 1, 64);
+            InvalidSetting.unlessBetween(p + "read-queue", readQueue, 1, 1_000_000);
+            // Not longer: a read goes by what was covered when it was asked for, and an expired day stays only so long.
+            InvalidSetting.unlessBetween(
+                    p + "read-queue-wait", readQueueWait, Duration.ofMillis(10), Duration.ofSeconds(20));
+            InvalidSetting.unlessBetween(p + "read-buffers", readBuffers, 1 << 16, 16L << 30);
+        }
+    }
+
+    /**
      * How many calls are served at once; gateways' calls and people's reads do not take each other's places.
      *
      * @param calls most of the gateways' calls at once
      * @param callQueue most of them waiting for their turn; more are refused with 503
      * @param reads most of people's reads at once
      * @param readQueue most of them waiting for their turn
+     * @param open most of people's reads not yet sent, 1 MB each at most; they hold a place among {@code reads} only while a page, or
+     *     a chunk of a stream, is made, so that who is slow or wants very much keeps nobody waiting
      * @param queueWait how long one waits; then it is refused with 503
      * @param maxBody largest body of a call: 1,024 requests of channels with 255 bytes and two cursors
      */
@@ -112,6 +156,7 @@ public record ReplaySettings(
             @DefaultValue("256") int callQueue,
             @DefaultValue("32") int reads,
             @DefaultValue("256") int readQueue,
+            @DefaultValue("512") int open,
             @DefaultValue("5s") Duration queueWait,
             @DefaultValue("1MB") DataSize maxBody) {
         public Admission {
@@ -120,6 +165,7 @@ public record ReplaySettings(
             InvalidSetting.unlessBetween(p + "call-queue", callQueue, 0, 100_000);
             InvalidSetting.unlessBetween(p + "reads", reads, 1, 10_000);
             InvalidSetting.unlessBetween(p + "read-queue", readQueue, 0, 100_000);
+            InvalidSetting.unlessBetween(p + "open", open, 1, 10_000);
             InvalidSetting.unlessBetween(p + "queue-wait", queueWait, Duration.ofMillis(1), Duration.ofMinutes(5));
             InvalidSetting.unlessBetween(p + "max-body", maxBody, 1024, 64 << 20);
         }

@@ -7,6 +7,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -17,6 +18,9 @@ public final class KafkaClients {
 
     /** How long one question to Kafka may take before it counts as away. */
     static final Duration ANSWER_WITHIN = Duration.ofSeconds(3);
+
+    /** After so long without a word the partitions of an instance go to the others. */
+    private static final int SESSION_MILLIS = 10_000;
 
     private final Map<String, Object> common = new HashMap<>();
 
@@ -45,6 +49,19 @@ public final class KafkaClients {
     Consumer<byte[], byte[]> tail() {
         Map<String, Object> p = consumer("tidegate-replay-tail");
         p.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 8 << 20);
+        p.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 1 << 20);
+        p.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, Math.toIntExact(ANSWER_WITHIN.toMillis()));
+        return new KafkaConsumer<>(p);
+    }
+
+    /** In a group, which shares the partitions out; offsets are not its business. */
+    Consumer<byte[], byte[]> archive(String group) {
+        Map<String, Object> p = consumer("tidegate-replay-archive");
+        p.put(ConsumerConfig.GROUP_ID_CONFIG, group);
+        p.put(ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG, CooperativeStickyAssignor.class.getName());
+        p.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, SESSION_MILLIS);
+        p.put(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, SESSION_MILLIS / 4);
+        p.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, ArchiveFeed.FETCH_BYTES);
         p.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 1 << 20);
         p.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, Math.toIntExact(ANSWER_WITHIN.toMillis()));
         return new KafkaConsumer<>(p);

@@ -1,6 +1,7 @@
 package dev.tidegate.replay.kafka;
 
 import dev.tidegate.replay.metrics.ReplayMetrics;
+import dev.tidegate.replay.reads.ReadTicket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,7 +41,7 @@ final class RangeScan {
     private volatile boolean placed;
 
     // Guarded by this.
-    private List<ScanTicket> tickets;
+    private List<ReadTicket> tickets;
     private TicketIndex index = new TicketIndex(List.of());
     private long next = -1; // offset of the next record; -1 until the scan has its place
     private long movedAt = startedAt;
@@ -51,7 +52,7 @@ final class RangeScan {
             RangeScans scans,
             TopicLog topicLog,
             int p,
-            ScanTicket first,
+            ReadTicket first,
             Map<String, Object> consumer,
             int maxPayloadBytes,
             ReplayMetrics metrics) {
@@ -113,7 +114,7 @@ final class RangeScan {
             return;
         }
         batchSinceTick = true;
-        List<ScanTicket> joined = scans.join(this, next);
+        List<ReadTicket> joined = scans.join(this, next);
         if (!joined.isEmpty()) {
             tickets.addAll(joined);
             reindex();
@@ -130,9 +131,9 @@ final class RangeScan {
 
     private void record(ConsumerRecord<byte[], byte[]> r) {
         byte @Nullable [] key = r.key();
-        ScanTicket[] wanting = key == null ? null : index.of(key);
+        ReadTicket[] wanting = key == null ? null : index.of(key);
         if (wanting != null && judge.whyNot(r) == null) {
-            for (ScanTicket t : wanting) {
+            for (ReadTicket t : wanting) {
                 t.event(r.offset(), judge.event());
             }
         }
@@ -145,7 +146,7 @@ final class RangeScan {
         next = offset + 1;
         movedAt = System.nanoTime();
         boolean over = false;
-        for (ScanTicket t : tickets) {
+        for (ReadTicket t : tickets) {
             t.passed(offset);
             over |= t.isOver();
         }
@@ -156,13 +157,13 @@ final class RangeScan {
 
     private void prune() {
         int before = tickets.size();
-        tickets.removeIf(ScanTicket::isOver);
+        tickets.removeIf(ReadTicket::isOver);
         metrics.scanRequests.add(before - tickets.size());
         if (tickets.isEmpty()) {
             tickets.addAll(scans.join(this, next));
         }
         if (tickets.isEmpty()) {
-            end(ScanTicket.State.CUT, null);
+            end(ReadTicket.State.CUT, null);
         } else {
             reindex();
         }
@@ -178,11 +179,11 @@ final class RangeScan {
             return;
         }
         if (topicLog.retired()) {
-            end(ScanTicket.State.LOST, null);
+            end(ReadTicket.State.LOST, null);
         } else if (now - startedAt > maxTime.toNanos()) {
-            end(ScanTicket.State.CUT, null);
+            end(ReadTicket.State.CUT, null);
         } else if (now - movedAt > stall.toNanos()) {
-            end(ScanTicket.State.UNAVAILABLE, "Kafka hands out no records");
+            end(ReadTicket.State.UNAVAILABLE, "Kafka hands out no records");
         } else {
             if (!batchSinceTick && next >= 0) {
                 // The end of a log may be of records that are never handed out.
@@ -191,7 +192,7 @@ final class RangeScan {
                 });
             }
             batchSinceTick = false;
-            if (tickets.stream().anyMatch(ScanTicket::isOver)) {
+            if (tickets.stream().anyMatch(ReadTicket::isOver)) {
                 prune();
             }
         }
@@ -203,12 +204,12 @@ final class RangeScan {
         }
     }
 
-    private synchronized void end(ScanTicket.State how, @Nullable String why) {
+    private synchronized void end(ReadTicket.State how, @Nullable String why) {
         if (ended) {
             return;
         }
         ended = true;
-        for (ScanTicket t : tickets) {
+        for (ReadTicket t : tickets) {
             t.end(how, why);
         }
         metrics.scanRequests.add(tickets.size());
@@ -218,7 +219,7 @@ final class RangeScan {
     }
 
     void close() {
-        end(ScanTicket.State.UNAVAILABLE, "the service stops");
+        end(ReadTicket.State.UNAVAILABLE, "the service stops");
     }
 
     private final class Subscriber extends BaseSubscriber<Flux<ReceiverRecord<byte[], byte[]>>> {
@@ -236,15 +237,15 @@ final class RangeScan {
         @Override
         protected void hookOnError(Throwable e) {
             if (e instanceof OffsetOutOfRangeException) {
-                end(ScanTicket.State.LOST, null);
+                end(ReadTicket.State.LOST, null);
             } else {
-                end(ScanTicket.State.UNAVAILABLE, "reading Kafka failed: " + e.getMessage());
+                end(ReadTicket.State.UNAVAILABLE, "reading Kafka failed: " + e.getMessage());
             }
         }
 
         @Override
         protected void hookFinally(SignalType type) {
-            end(ScanTicket.State.CUT, null);
+            end(ReadTicket.State.CUT, null);
         }
     }
 }

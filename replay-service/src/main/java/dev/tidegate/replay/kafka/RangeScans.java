@@ -2,13 +2,14 @@ package dev.tidegate.replay.kafka;
 
 import dev.tidegate.replay.config.ReplaySettings;
 import dev.tidegate.replay.metrics.ReplayMetrics;
+import dev.tidegate.replay.reads.ReadTicket;
+import dev.tidegate.replay.reads.Room;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import reactor.core.Disposable;
 import reactor.core.scheduler.Scheduler;
@@ -29,28 +30,36 @@ public final class RangeScans implements AutoCloseable {
     private final ReplaySettings.Scan settings;
     private final int maxPayloadBytes;
     private final ReplayMetrics metrics;
-    private final AtomicLong buffered = new AtomicLong();
+    private final Room room;
     private final AtomicInteger number = new AtomicInteger();
     private final Scheduler opening; // opening a consumer blocks for some milliseconds
     private final Disposable timer;
 
-    private final ArrayDeque<ScanTicket> waiting = new ArrayDeque<>(); // guarded by this; bounded by settings.queue
+    private final ArrayDeque<Asked> waiting = new ArrayDeque<>(); // guarded by this; bounded by settings.queue
     private final List<RangeScan> active = new ArrayList<>(); // guarded by this; bounded by settings.concurrent
     private boolean closed; // guarded by this
+
+    /** A request that waits for a scan of this log. */
+    private record Asked(TopicLog log, ReadTicket ticket) {
+        long first() {
+            return ticket.wanted().after() + 1;
+        }
+    }
 
     public RangeScans(KafkaClients clients, ReplaySettings.Scan settings, int maxPayloadBytes, ReplayMetrics metrics) {
         this.clients = clients;
         this.settings = settings;
         this.maxPayloadBytes = maxPayloadBytes;
         this.metrics = metrics;
+        this.room = new Room(settings.buffers().toBytes());
         this.opening = Schedulers.newBoundedElastic(settings.concurrent(), settings.concurrent(), "replay-scan-open");
         this.timer =
                 Schedulers.parallel().schedulePeriodically(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
     }
 
     /** Asks for a scan; what comes of it is told by the ticket. */
-    public ScanTicket submit(ScanTicket.Wanted wanted) {
-        ScanTicket ticket = new ScanTicket(wanted, buffered, settings.buffers().toBytes());
+    public ReadTicket submit(TopicLog log, ReadTicket.Wanted wanted) {
+        ReadTicket ticket = new ReadTicket(wanted, room);
         String refusal = null;
         synchronized (this) {
             if (closed) {
@@ -58,12 +67,12 @@ public final class RangeScans implements AutoCloseable {
             } else if (waiting.size() >= settings.queue()) {
                 refusal = "too many requests wait for Kafka";
             } else {
-                waiting.add(ticket);
+                waiting.add(new Asked(log, ticket));
             }
         }
         if (refusal != null) {
             metrics.scanRefused.increment();
-            ticket.end(ScanTicket.State.UNAVAILABLE, refusal);
+            ticket.end(ReadTicket.State.UNAVAILABLE, refusal);
         } else {
             openNext();
         }
@@ -82,7 +91,7 @@ public final class RangeScans implements AutoCloseable {
 
     /** Bytes of pages found and not yet sent. */
     public long bufferedBytes() {
-        return buffered.get();
+        return room.used();
     }
 
     private void openNext() {
@@ -99,17 +108,17 @@ public final class RangeScans implements AutoCloseable {
         if (closed || active.size() >= settings.concurrent()) {
             return null;
         }
-        for (Iterator<ScanTicket> i = waiting.iterator(); i.hasNext(); ) {
-            ScanTicket first = i.next();
-            if (first.isOver()) {
+        for (Iterator<Asked> i = waiting.iterator(); i.hasNext(); ) {
+            Asked first = i.next();
+            if (first.ticket().isOver()) {
                 i.remove();
             } else if (!willBeTaken(first)) {
                 i.remove();
                 RangeScan scan = new RangeScan(
                         this,
-                        first.wanted().topicLog(),
-                        first.wanted().partition(),
-                        first,
+                        first.log(),
+                        first.ticket().wanted().partition(),
+                        first.ticket(),
                         clients.scan(
                                 "tidegate-replay-scan-" + number.incrementAndGet(),
                                 Math.toIntExact(settings.fetchBytes().toBytes())),
@@ -123,43 +132,42 @@ public final class RangeScans implements AutoCloseable {
     }
 
     /** Whether a scan that has not begun reading takes this ticket along. */
-    private boolean willBeTaken(ScanTicket t) {
+    private boolean willBeTaken(Asked a) {
         for (RangeScan scan : active) {
-            if (scan.gathering() && near(scan, t, scan.seed())) {
+            if (scan.gathering() && near(scan, a, scan.seed())) {
                 return true;
             }
         }
         return false;
     }
 
-    private boolean near(RangeScan scan, ScanTicket t, long from) {
-        ScanTicket.Wanted w = t.wanted();
-        return w.topicLog() == scan.topicLog()
-                && w.partition() == scan.partition()
-                && Math.abs(w.after() + 1 - from) <= settings.joinDistance();
+    private boolean near(RangeScan scan, Asked a, long from) {
+        return a.log() == scan.topicLog()
+                && a.ticket().wanted().partition() == scan.partition()
+                && Math.abs(a.first() - from) <= settings.joinDistance();
     }
 
     /** Those that can ride along with a scan that is about to take its place. */
-    List<ScanTicket> joinAtStart(RangeScan scan) {
+    List<ReadTicket> joinAtStart(RangeScan scan) {
         return join(scan, scan.seed(), Long.MIN_VALUE);
     }
 
     /** Those that can ride along with a scan whose next record is {@code next}. */
-    List<ScanTicket> join(RangeScan scan, long next) {
+    List<ReadTicket> join(RangeScan scan, long next) {
         return join(scan, next, next);
     }
 
     /** Called by scans that hold their own lock: this class never takes a scan's lock while it holds its own. */
-    private synchronized List<ScanTicket> join(RangeScan scan, long near, long notBefore) {
+    private synchronized List<ReadTicket> join(RangeScan scan, long near, long notBefore) {
         if (waiting.isEmpty()) {
             return List.of();
         }
-        List<ScanTicket> joining = new ArrayList<>();
-        for (Iterator<ScanTicket> i = waiting.iterator(); i.hasNext(); ) {
-            ScanTicket t = i.next();
-            if (near(scan, t, near) && t.wanted().after() + 1 >= notBefore) {
+        List<ReadTicket> joining = new ArrayList<>();
+        for (Iterator<Asked> i = waiting.iterator(); i.hasNext(); ) {
+            Asked a = i.next();
+            if (near(scan, a, near) && a.first() >= notBefore) {
                 i.remove();
-                joining.add(t);
+                joining.add(a.ticket());
             }
         }
         return joining;
@@ -175,20 +183,21 @@ public final class RangeScans implements AutoCloseable {
     private void tick() {
         long now = System.nanoTime();
         List<RangeScan> scans;
-        List<ScanTicket> late = new ArrayList<>();
+        List<ReadTicket> late = new ArrayList<>();
         synchronized (this) {
             scans = List.copyOf(active);
-            waiting.removeIf(t -> {
-                boolean tooLate = now - t.since > settings.queueWait().toNanos();
+            waiting.removeIf(a -> {
+                ReadTicket t = a.ticket();
+                boolean tooLate = now - t.since() > settings.queueWait().toNanos();
                 if (tooLate) {
                     late.add(t);
                 }
                 return tooLate || t.isOver();
             });
         }
-        for (ScanTicket t : late) {
+        for (ReadTicket t : late) {
             metrics.scanRefused.increment();
-            t.end(ScanTicket.State.UNAVAILABLE, "no scan of Kafka came free in time");
+            t.end(ReadTicket.State.UNAVAILABLE, "no scan of Kafka came free in time");
         }
         for (RangeScan scan : scans) {
             scan.tick(now, settings.maxTime(), settings.stall());
@@ -199,15 +208,15 @@ public final class RangeScans implements AutoCloseable {
     @Override
     public void close() {
         List<RangeScan> scans;
-        List<ScanTicket> refused;
+        List<ReadTicket> refused;
         synchronized (this) {
             closed = true;
             scans = List.copyOf(active);
-            refused = List.copyOf(waiting);
+            refused = waiting.stream().map(Asked::ticket).toList();
             waiting.clear();
         }
         timer.dispose();
-        refused.forEach(t -> t.end(ScanTicket.State.UNAVAILABLE, "the service stops"));
+        refused.forEach(t -> t.end(ReadTicket.State.UNAVAILABLE, "the service stops"));
         scans.forEach(RangeScan::close);
         opening.dispose();
     }

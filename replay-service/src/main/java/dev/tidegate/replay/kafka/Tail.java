@@ -3,7 +3,6 @@ package dev.tidegate.replay.kafka;
 import dev.tidegate.replay.metrics.ReplayMetrics;
 import dev.tidegate.replay.recent.RecentLog;
 import dev.tidegate.replay.recent.RingMemory;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -73,7 +72,7 @@ public final class Tail implements AutoCloseable {
     private final RingMemory ring;
     private final int maxPayloadBytes;
     private final boolean fill;
-    private final byte[][] keptOut; // key prefixes of namespaces that are not kept in memory
+    private final NamespaceFilter keptOut;
     private final ReplayMetrics metrics;
     private final BurstLog undeliverable = new BurstLog(log);
     private final BurstLog trouble = new BurstLog(log);
@@ -109,9 +108,7 @@ public final class Tail implements AutoCloseable {
         this.ring = ring;
         this.maxPayloadBytes = maxPayloadBytes;
         this.fill = fill;
-        this.keptOut = keptOut.stream()
-                .map(ns -> (ns + ":").getBytes(StandardCharsets.US_ASCII))
-                .toArray(byte[][]::new);
+        this.keptOut = new NamespaceFilter(keptOut);
         this.metrics = metrics;
         this.thread = Thread.ofPlatform().daemon().name("replay-tail").unstarted(this::run);
     }
@@ -384,18 +381,9 @@ public final class Tail implements AutoCloseable {
         if (ignored > 0) {
             metrics.ignoredHeaders.add(ignored);
         }
-        if (keptOut.length == 0 || !isKeptOut(judge.event().channel())) {
+        if (!keptOut.matches(judge.event().channel())) {
             recent.append(r.partition(), r.offset(), judge.event());
         }
-    }
-
-    private boolean isKeptOut(byte[] channel) {
-        for (byte[] prefix : keptOut) {
-            if (channel.length >= prefix.length && Arrays.equals(channel, 0, prefix.length, prefix, 0, prefix.length)) {
-                return true;
-            }
-        }
-        return false;
     }
 
     /** Filled is memory once the end of the log, as it was less than a moment ago, has been read. */

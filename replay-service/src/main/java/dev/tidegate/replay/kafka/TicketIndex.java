@@ -1,5 +1,6 @@
 package dev.tidegate.replay.kafka;
 
+import dev.tidegate.replay.reads.ReadTicket;
 import dev.tidegate.replay.recent.ChannelKey;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -15,14 +16,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class TicketIndex {
     /** The tickets of one channel. */
-    record Entry(byte[] channel, ScanTicket[] tickets) {}
+    record Entry(byte[] channel, ReadTicket[] tickets) {}
 
     private final @Nullable Entry[] slots;
     private final int mask;
 
-    TicketIndex(List<ScanTicket> tickets) {
-        Map<String, ArrayList<ScanTicket>> byChannel = new HashMap<>();
-        for (ScanTicket t : tickets) {
+    TicketIndex(List<ReadTicket> tickets) {
+        Map<String, ArrayList<ReadTicket>> byChannel = new HashMap<>();
+        for (ReadTicket t : tickets) {
             byChannel
                     .computeIfAbsent(
                             new String(t.wanted().channel().bytes(), StandardCharsets.US_ASCII),
@@ -31,18 +32,18 @@ final class TicketIndex {
         }
         slots = new @Nullable Entry[Integer.highestOneBit(byChannel.size() * 4 + 4)];
         mask = slots.length - 1;
-        for (List<ScanTicket> ofChannel : byChannel.values()) {
+        for (List<ReadTicket> ofChannel : byChannel.values()) {
             byte[] channel = ofChannel.getFirst().wanted().channel().bytes();
             int i = ChannelKey.hash(channel) & mask;
             while (slots[i] != null) {
                 i = (i + 1) & mask;
             }
-            slots[i] = new Entry(channel, ofChannel.toArray(ScanTicket[]::new));
+            slots[i] = new Entry(channel, ofChannel.toArray(ReadTicket[]::new));
         }
     }
 
     /** The tickets of this channel, or null. */
-    ScanTicket @Nullable [] of(byte[] channel) {
+    ReadTicket @Nullable [] of(byte[] channel) {
         for (int i = ChannelKey.hash(channel) & mask; ; i = (i + 1) & mask) {
             Entry e = slots[i];
             if (e == null) {

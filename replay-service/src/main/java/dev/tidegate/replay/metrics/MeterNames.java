@@ -31,6 +31,12 @@ public final class MeterNames {
         counter("scan.records", "Records that scans have read", metrics.scanRecords);
         counter("scan.requests", "Requests that scans have served", metrics.scanRequests);
         counter("scan.refused", "Requests that found no place in a scan in time", metrics.scanRefused);
+        counter("archive.events", "Events written into the archive", metrics.archiveEvents);
+        counter("archive.batches", "Batches written into the archive", metrics.archiveBatches);
+        counter("archive.failures", "Attempts to write one that failed", metrics.archiveFailures);
+        counter("archive.expired", "Offsets gone from Kafka before they were archived", metrics.archiveExpired);
+        counter("archive.reads", "Pages read from the archive", metrics.archiveReads);
+        counter("archive.refused", "Requests that found no place among them in time", metrics.archiveRefused);
         counter("events", "Events replayed", metrics.events);
         counter("bytes", "Bytes of frames replayed", metrics.bytes);
         counter("cursors.stored", "Durable cursors stored", metrics.cursorsStored);
@@ -48,7 +54,7 @@ public final class MeterNames {
         for (Gap.Reason reason : Gap.Reason.values()) {
             labelled("gaps", "Gaps told", "reason", reason.wire(), metrics.gaps(reason.wire()));
         }
-        for (String call : new String[] {"replay", "history", "cursors"}) {
+        for (String call : new String[] {"replay", "history", "open", "cursors"}) {
             labelled("calls.refused", "Calls refused for lack of room", "call", call, metrics.refused(call));
         }
     }

@@ -27,6 +27,24 @@ public final class ReplayMetrics {
     /** Requests that found no place in a scan in time. */
     public final LongAdder scanRefused = new LongAdder();
 
+    /** Events written into the archive. */
+    public final LongAdder archiveEvents = new LongAdder();
+
+    /** Batches written into the archive. */
+    public final LongAdder archiveBatches = new LongAdder();
+
+    /** Attempts to write a batch that failed. */
+    public final LongAdder archiveFailures = new LongAdder();
+
+    /** Offsets that Kafka's retention had removed before they were archived. */
+    public final LongAdder archiveExpired = new LongAdder();
+
+    /** Pages read from the archive. */
+    public final LongAdder archiveReads = new LongAdder();
+
+    /** Requests that found no place among the archive's reads in time. */
+    public final LongAdder archiveRefused = new LongAdder();
+
     /** Events replayed. */
     public final LongAdder events = new LongAdder();
 

@@ -6,12 +6,10 @@ import dev.tidegate.protocol.EventFrames;
 import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.protocol.Gap;
 import dev.tidegate.protocol.Replay;
-import dev.tidegate.replay.kafka.ScanTicket;
 import dev.tidegate.replay.kafka.TopicLog;
+import dev.tidegate.replay.reads.ReadTicket;
 import dev.tidegate.replay.recent.ChannelKey;
 import dev.tidegate.replay.recent.RecentReader;
-import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
@@ -19,22 +17,26 @@ import reactor.core.publisher.Mono;
  * The answer to one request, made step by step as its reader takes it.
  *
  * <pre>
- * ARRIVED   -> READING   the service has read up to the request's {@code upTo}; for "last n": memory has all n
- *           -> SCANNING  "last n", and memory has fewer
+ * ARRIVED   -> READING   the service has read up to the request's {@code upTo}
+ *           -> SEARCHING "last n": the same
  *           -> ENDED     refused: cursor beyond the log, of another partition, or the wait is over
+ * SEARCHING -> READING   it is known where the newest n begin
+ *           -> FETCHING  they were found by reading Kafka
  * READING   -> READING   events from memory
- *           -> SCANNING  memory does not reach back far enough
- *           -> ENDED     complete, or a bound of the page
- * SCANNING  -> READING   read up to where memory takes over; or Kafka no longer has the range: look where it starts now
- *           -> ENDED     a bound of the page or the scan, or no scan to be had
+ *           -> FETCHING  memory does not reach back far enough: the archive or Kafka has what comes next ({@link Route})
+ *           -> ENDED     complete, a bound of the page, or only the archive has what comes next and cannot be asked
+ * FETCHING  -> READING   read up to where another tier takes over; the archive cannot be read: see what Kafka has; or Kafka no
+ *                        longer has the range: look where it starts now
+ *           -> ENDED     a bound of the page or the read, or none to be had
  * </pre>
  *
  * <p>Two places are kept apart: {@code scanned}, up to which everything of the channel has been looked at, and {@code position}, where
  * the client stands: the offset of the last event sent, or of the gap told, or its own cursor. An event's {@code prev} is the client's
  * position, or the channel's event before if memory knows that to be smaller.
  *
- * <p><b>Gaps.</b> One is told only if the log really begins behind the cursor's next offset <em>and</em> memory does not prove that the channel
- * had nothing there. What retention has removed is not served from memory, even while memory still has it.
+ * <p><b>Gaps.</b> One is told only if neither Kafka nor the archive has the cursor's next offset <em>and</em> memory does not prove that the
+ * channel had nothing there. What retention has removed is not served from memory, even while memory still has it, unless it is the
+ * archive's retention that counts. While it is not known what the archive has, no gap is told that it might fill.
  *
  * <p>For one thread at a time.
  */
@@ -53,8 +55,9 @@ public final class Answer {
 
     private enum Phase {
         ARRIVED,
+        SEARCHING,
         READING,
-        SCANNING,
+        FETCHING,
         ENDED
     }
 
@@ -64,22 +67,19 @@ public final class Answer {
     /** How often a range that Kafka has lost meanwhile is looked for again. */
     private static final int MAX_LOST = 3;
 
-    private static final Duration LOOK_WITHIN = Duration.ofSeconds(1);
-    private static final Duration LOOK_AGAIN = Duration.ofMillis(50);
-
     private final Answers answers;
     private final Replay.Request request;
     private final int index;
-    private final long deadline;
     private final Scratch scratch;
     private final ChannelKey channel;
     private final boolean inMemory;
+    private final LowerTiers lower;
     private final long maxBytes;
+    private final Arrival arrival;
 
     private Phase phase = Phase.ARRIVED;
     private @Nullable TopicLog log;
     private Mono<Void> signal = Mono.empty();
-    private @Nullable CompletableFuture<Long> logEnd; // asked of Kafka if the cursor lies ahead of what was read
     private long upTo;
     private long position;
     private long scanned;
@@ -89,36 +89,36 @@ public final class Answer {
     private int lost;
     private @Nullable Gap gap;
     private @Nullable Gap gapToTell;
-    private @Nullable ScanTicket ticket;
-    private boolean kafka;
-    private @Nullable Cursor searchedFrom;
+    private @Nullable NewestSearch search;
     private Replay.@Nullable End end;
 
     Answer(Answers answers, Replay.Request request, int index, long deadline, Scratch scratch) {
         this.answers = answers;
         this.request = request;
         this.index = index;
-        this.deadline = deadline;
         this.scratch = scratch;
         this.channel = ChannelKey.of(request.channel());
         this.inMemory = answers.keptInMemory(request.channel());
+        this.lower = new LowerTiers(answers, request, channel);
         this.pageEvents = Math.min(request.limit(), answers.settings.page().maxEvents());
         this.maxBytes = answers.settings.page().maxBytes().toBytes();
         this.upTo = request.upTo();
+        this.arrival = new Arrival(answers, request, channel, deadline);
     }
 
     /**
-     * Does what can be done before it is the request's turn: asks for a scan if one is needed, so that the requests of a call
-     * share it.
+     * Does what can be done before it is the request's turn: asks for a read if one is needed, so that the requests of a call
+     * share it, or need not wait for one another.
      */
     public void prepare() {
-        if (phase == Phase.ARRIVED && arrive() && phase == Phase.READING) {
+        if (phase == Phase.ARRIVED && arrive() && phase == Phase.READING && scanned < upTo) {
             TopicLog l = log();
             RecentReader reader = scratch.readerOf(l.recent());
             boolean uncovered = !inMemory
                     || reader.find(channel, request.partition(), scanned, upTo, 1) == RecentReader.Outcome.NOT_COVERED;
-            if (scanned < upTo && uncovered && scanned + 1 >= l.start(request.partition())) {
-                scan(l, inMemory ? reader.coveredAfter() : upTo);
+            Route route = uncovered ? route(l, reader) : new Route.Unknown();
+            if (route instanceof Route.Archive || route instanceof Route.Kafka) {
+                boolean _ = follow(l, route);
             }
         }
     }
@@ -134,8 +134,9 @@ public final class Answer {
             }
             boolean goesOn = switch (phase) {
                 case ARRIVED -> arrive();
+                case SEARCHING -> searchOn();
                 case READING -> read(out, full);
-                case SCANNING -> takeFromScan(out);
+                case FETCHING -> take(out);
                 case ENDED -> true;
             };
             if (phase == Phase.ENDED && gapToTell == null) {
@@ -173,7 +174,7 @@ public final class Answer {
 
     /** With "last n" of which fewer were found, and the search had to stop at a bound: older ones may stand up to here. */
     public @Nullable Cursor searchedFrom() {
-        return searchedFrom;
+        return search == null ? null : search.searchedFrom();
     }
 
     /**
@@ -190,6 +191,7 @@ public final class Answer {
         bytes = 0;
         gap = null;
         end = null;
+        lower.nextPage();
         phase = Phase.READING;
     }
 
@@ -207,9 +209,9 @@ public final class Answer {
 
     /** The client is gone, or no longer interested. */
     public void cancel() {
-        ScanTicket t = ticket;
-        if (t != null) {
-            t.cancel();
+        lower.cancel();
+        if (search != null) {
+            search.cancel();
         }
         if (phase != Phase.ENDED) {
             fail(ErrorCode.UNAVAILABLE, "cancelled");
@@ -220,117 +222,69 @@ public final class Answer {
 
     /** Whether something changed; false: wait for the signal. */
     private boolean arrive() {
-        TopicLog now = answers.tail.current();
-        if (now == null || now.retired()) {
-            return await(Mono.delay(LOOK_AGAIN).then(), "the service has not read the fan-out topic yet");
-        }
-        String epoch = now.topic().epoch();
-        if (!request.epoch().equals(epoch)) {
-            return await(
-                    Mono.delay(LOOK_AGAIN).then(),
-                    "upTo: epoch " + request.epoch() + ", but this service reads the topic of epoch " + epoch);
-        }
-        int partition = request.partition();
-        if (partition != now.topic().partitionOf(channel.bytes())) {
-            return fail(
-                    ErrorCode.BAD_REQUEST,
-                    "upTo: partition " + partition + " (expected: "
-                            + now.topic().partitionOf(channel.bytes()) + ", where " + request.channel() + " lives)");
-        }
-        Cursor after = request.after();
-        boolean comparable = after != null && after.epoch().equals(epoch);
-        if (after != null && comparable && after.partition() != partition) {
-            return fail(
-                    ErrorCode.CURSOR_INVALID,
-                    "after: " + after + " (expected: a cursor of partition " + partition + ", where "
-                            + request.channel() + " lives)");
-        }
-        long need = after != null && comparable ? Math.max(upTo, after.offset()) : upTo;
-        if (now.position(partition) < need) {
-            return behind(now, partition, after != null && comparable ? after : null, need);
-        }
-        log = now;
-        begin(now, after, comparable);
-        return true;
-    }
-
-    private boolean behind(TopicLog now, int partition, @Nullable Cursor after, long need) {
-        if (after != null && after.offset() > now.position(partition)) {
-            CompletableFuture<Long> asked = logEnd;
-            if (asked == null) {
-                asked = answers.watch.endOf(now.topic(), partition);
-                logEnd = asked;
+        return switch (arrival.look()) {
+            case Arrival.State.Wait(Mono<Void> until) -> {
+                signal = until;
+                yield false;
             }
-            if (!asked.isDone()) {
-                return await(
-                        Mono.fromFuture(asked, true).timeout(LOOK_WITHIN).then(),
-                        "Kafka cannot be asked whether " + after + " is in the log");
+            case Arrival.State.Refused(ErrorCode code, String why) -> fail(code, why);
+            case Arrival.State.Ready(TopicLog l, Cursor after, boolean comparable) -> {
+                log = l;
+                begin(l, after, comparable);
+                yield true;
             }
-            long end = asked.exceptionally(e -> Long.MAX_VALUE).getNow(Long.MAX_VALUE);
-            if (after.offset() >= end) {
-                return fail(
-                        ErrorCode.CURSOR_INVALID,
-                        "after: " + after + " lies beyond the end of the log (expected: at most "
-                                + now.cursor(partition, end - 1) + ")");
-            }
-        }
-        return await(
-                now.reached(partition, need),
-                "the service has read up to " + now.position(partition) + ", not yet to " + need);
-    }
-
-    private boolean await(Mono<Void> what, String ifTooLate) {
-        long left = deadline - System.nanoTime();
-        if (left <= 0) {
-            return fail(ErrorCode.UNAVAILABLE, ifTooLate);
-        }
-        // Whatever comes of it, time included, is judged by looking again.
-        signal = what.timeout(Duration.ofNanos(left)).onErrorComplete();
-        return false;
+        };
     }
 
     private void begin(TopicLog l, @Nullable Cursor after, boolean comparable) {
-        int partition = request.partition();
         phase = Phase.READING;
         if (after == null) {
-            beginLast(l, Math.min(request.last(), pageEvents));
+            int n = Math.min(request.last(), pageEvents);
+            search = new NewestSearch(answers, request, channel, l, n, scratch.readerOf(l.recent()));
+            phase = Phase.SEARCHING;
         } else if (comparable) {
             position = after.offset();
             scanned = position;
         } else {
-            tellGap(l, after, l.start(partition) - 1, Gap.Reason.EPOCH);
+            tellGap(l, after, l.start(request.partition()) - 1, Gap.Reason.EPOCH);
         }
     }
 
-    private void beginLast(TopicLog l, int n) {
-        int partition = request.partition();
-        int found = 0;
-        long known = upTo; // memory has everything of the channel after this
-        searchedFrom = null;
-        if (n == 0) {
-            position = upTo;
-            scanned = upTo;
-            return;
+    // ---- SEARCHING
+
+    private boolean searchOn() {
+        NewestSearch s = search;
+        if (s == null) {
+            throw new IllegalStateException("no search");
         }
-        if (inMemory) {
-            RecentReader reader = scratch.readerOf(l.recent());
-            found = reader.countBack(channel, partition, upTo, n);
-            known = Math.min(reader.coveredAfter(), upTo);
+        NewestSearch.Phase now = s.advance(maxBytes);
+        if (s.askedArchive()) {
+            lower.used(Replay.Tier.ARCHIVE);
         }
-        long start = l.start(partition);
-        known = Math.max(known, start - 1); // what retention has removed is not shown, though memory may still have it
-        position = known;
-        scanned = known;
-        if (found < n && known >= start) {
-            long from = Math.max(start, known + 1 - answers.settings.scan().lastRecords());
-            if (from > start) {
-                searchedFrom = l.cursor(partition, from - 1);
+        switch (now) {
+            case LOOKING, COUNTING, SCANNING -> {
+                signal = s.signal();
+                return false;
             }
-            if (from <= known) {
-                position = from - 1;
-                submit(l, from - 1, known, true, n - found);
+            case FAILED -> {
+                ReadTicket t = s.ticket();
+                return switch (t.state()) {
+                    case LOST -> lost();
+                    case UNAVAILABLE -> fail(ErrorCode.UNAVAILABLE, t.why());
+                    default -> fail(ErrorCode.UNAVAILABLE, "last: searching back in Kafka took too long");
+                };
+            }
+            case FOUND -> {
+                position = s.after();
+                scanned = position;
+                ReadTicket found = s.found();
+                if (found != null) {
+                    lower.fetched(found);
+                }
+                phase = found == null ? Phase.READING : Phase.FETCHING;
             }
         }
+        return true;
     }
 
     // ---- READING
@@ -353,22 +307,50 @@ public final class Answer {
                 scanned = upTo;
                 yield finish(true);
             }
-            case EVENTS -> {
-                long start = l.start(partition);
-                if (scanned + 1 < start && reader.load(0) && reader.offset() < start) {
-                    yield expired(l, start);
-                }
-                yield send(out, full, l, reader);
-            }
-            case NOT_COVERED -> {
-                long start = l.start(partition);
-                if (scanned + 1 < start) {
-                    yield expired(l, start);
-                }
-                scan(l, inMemory ? reader.coveredAfter() : upTo);
-                yield true;
-            }
+            case EVENTS -> isGone(l, reader) ? follow(l, route(l, reader)) : send(out, full, l, reader);
+            case NOT_COVERED -> follow(l, route(l, reader));
         };
+    }
+
+    /** Whether retention has removed the first event that memory has. */
+    private boolean isGone(TopicLog l, RecentReader reader) {
+        return scanned + 1 < l.start(request.partition())
+                && reader.load(0)
+                && lower.hasRemoved(l, scanned, reader.offset());
+    }
+
+    /** Who has what comes next, after memory was asked by {@code reader}. */
+    private Route route(TopicLog l, RecentReader reader) {
+        long to = inMemory ? Math.min(reader.coveredAfter(), upTo) : upTo;
+        return lower.next(l, scanned, to > scanned ? to : upTo);
+    }
+
+    private boolean follow(TopicLog l, Route route) {
+        switch (route) {
+            case Route.Archive(long to) -> {
+                lower.fetchArchive(wanted(l, to));
+                phase = Phase.FETCHING;
+            }
+            case Route.Kafka(long to) -> {
+                lower.fetchKafka(l, wanted(l, to));
+                phase = Phase.FETCHING;
+            }
+            case Route.Gone(long to) -> {
+                if (events > 0 || gap != null) {
+                    return finish(false); // the next page begins with the gap
+                }
+                tellGap(l, l.cursor(request.partition(), position), to, Gap.Reason.EXPIRED);
+            }
+            case Route.Unknown _ -> {
+                return (events > 0 || gap != null)
+                        ? finish(false)
+                        : fail(
+                                ErrorCode.UNAVAILABLE,
+                                "what follows " + l.cursor(request.partition(), scanned)
+                                        + " may be in the archive, which cannot be asked now");
+            }
+        }
+        return true;
     }
 
     private boolean send(FrameBuffer out, int full, TopicLog l, RecentReader reader) {
@@ -403,14 +385,6 @@ public final class Answer {
         return true;
     }
 
-    private boolean expired(TopicLog l, long start) {
-        if (events > 0 || gap != null) {
-            return finish(false); // the next page begins with the gap
-        }
-        tellGap(l, l.cursor(request.partition(), position), start - 1, Gap.Reason.EXPIRED);
-        return true;
-    }
-
     private void tellGap(TopicLog l, Cursor after, long to, Gap.Reason reason) {
         Gap told = new Gap(after, l.cursor(request.partition(), to), reason);
         gap = told;
@@ -420,64 +394,45 @@ public final class Answer {
         answers.metrics.gaps(reason.wire()).increment();
     }
 
-    // ---- SCANNING
+    // ---- FETCHING
 
-    private void scan(TopicLog l, long coveredAfter) {
-        long to = Math.min(coveredAfter, upTo);
-        submit(l, scanned, to > scanned ? to : upTo, false, pageEvents - events);
+    private ReadTicket.Wanted wanted(TopicLog l, long to) {
+        return lower.wanted(l, scanned, position, to, pageEvents - events, maxBytes - bytes);
     }
 
-    private void submit(TopicLog l, long after, long to, boolean newest, int most) {
-        kafka = true;
-        phase = Phase.SCANNING;
-        ticket = answers.scans.submit(new ScanTicket.Wanted(
-                l, channel, request.partition(), after, position, to, newest, most, maxBytes - bytes));
-    }
-
-    private boolean takeFromScan(FrameBuffer out) {
-        ScanTicket t = ticket;
-        if (t == null) {
-            throw new IllegalStateException("no ticket");
-        }
-        ScanTicket.State state = t.state(); // before taking: what comes later is taken later
+    private boolean take(FrameBuffer out) {
+        ReadTicket t = lower.ticket();
+        ReadTicket.State state = t.state(); // before taking: what comes later is taken later
         int before = out.size();
         events += t.take(out);
         bytes += out.size() - before;
-        switch (state) {
-            case RUNNING -> {
-                signal = t.changed();
-                return out.size() > before;
-            }
-            case UNAVAILABLE -> {
-                return fail(ErrorCode.UNAVAILABLE, t.why());
-            }
-            case REACHED, CUT, LOST -> {
-                position = t.previous();
-                scanned = t.position();
-                ticket = null;
-            }
+        if (state == ReadTicket.State.RUNNING) {
+            signal = t.changed();
+            return out.size() > before;
         }
-        if (state == ScanTicket.State.LOST) {
+        boolean failed = state == ReadTicket.State.UNAVAILABLE;
+        if (failed && !lower.isFromArchive()) {
+            return fail(ErrorCode.UNAVAILABLE, t.why());
+        }
+        position = t.previous();
+        scanned = t.position();
+        lower.over(failed);
+        if (state == ReadTicket.State.LOST) {
             return lost();
         }
         phase = Phase.READING;
-        if (t.wantsNewest()) {
-            return newestFound(t, state);
-        }
-        if (state == ScanTicket.State.CUT || events >= pageEvents || bytes >= maxBytes) {
-            return finish(scanned >= upTo);
+        boolean cut = state == ReadTicket.State.CUT && !t.wantsNewest();
+        if (cut || events >= pageEvents || bytes >= maxBytes) {
+            return finish(scanned >= upTo || nothingFollows());
         }
         return true;
     }
 
-    private boolean newestFound(ScanTicket t, ScanTicket.State state) {
-        if (state == ScanTicket.State.CUT) {
-            return fail(ErrorCode.UNAVAILABLE, "last: searching back in Kafka took too long");
-        }
-        if (t.foundAll()) {
-            searchedFrom = null;
-        }
-        return true;
+    /** Whether memory knows that the channel has no more: then a full page is complete. */
+    private boolean nothingFollows() {
+        return inMemory
+                && scratch.readerOf(log().recent()).find(channel, request.partition(), scanned, upTo, 1)
+                        == RecentReader.Outcome.NOTHING;
     }
 
     /** What was to be read has been removed meanwhile. */
@@ -485,9 +440,11 @@ public final class Answer {
         if (log().retired() || ++lost > MAX_LOST) {
             return fail(ErrorCode.UNAVAILABLE, "the fan-out topic changes faster than it can be read");
         }
-        phase = events == 0 && gap == null && request.after() == null ? Phase.ARRIVED : Phase.READING;
+        boolean searching = phase == Phase.SEARCHING;
+        boolean again = events == 0 && gap == null && request.after() == null;
+        phase = searching || again ? Phase.ARRIVED : Phase.READING;
         signal = Mono.fromFuture(answers.watch.refresh())
-                .timeout(LOOK_WITHIN)
+                .timeout(Arrival.LOOK_WITHIN)
                 .onErrorComplete()
                 .then();
         return false;
@@ -498,7 +455,7 @@ public final class Answer {
     private boolean finish(boolean complete) {
         TopicLog l = log();
         long at = complete ? Math.max(scanned, upTo) : scanned;
-        Replay.Tier tier = kafka ? Replay.Tier.KAFKA : Replay.Tier.MEMORY;
+        Replay.Tier tier = lower.deepest();
         end = new Replay.End(index, l.cursor(request.partition(), at), complete, gap, tier, null, null);
         return ended(tier.wire());
     }

@@ -2,6 +2,7 @@ package dev.tidegate.replay.tiers;
 
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Replay;
+import dev.tidegate.replay.archive.Archive;
 import dev.tidegate.replay.config.ReplaySettings;
 import dev.tidegate.replay.kafka.RangeScans;
 import dev.tidegate.replay.kafka.Tail;
@@ -12,6 +13,7 @@ import java.util.Set;
 /** Where answers come from: the tiers and their bounds. Immutable; any thread. */
 public final class Answers {
     final Tail tail;
+    final Archive archive;
     final RangeScans scans;
     final TopicWatch watch;
     final ReplaySettings settings;
@@ -25,12 +27,14 @@ public final class Answers {
      */
     public Answers(
             Tail tail,
+            Archive archive,
             RangeScans scans,
             TopicWatch watch,
             ReplaySettings settings,
             Set<String> notInMemory,
             ReplayMetrics metrics) {
         this.tail = tail;
+        this.archive = archive;
         this.scans = scans;
         this.watch = watch;
         this.settings = settings;

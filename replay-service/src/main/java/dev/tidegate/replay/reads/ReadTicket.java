@@ -1,4 +1,4 @@
-package dev.tidegate.replay.kafka;
+package dev.tidegate.replay.reads;
 
 import dev.tidegate.protocol.EventFrames;
 import dev.tidegate.protocol.FanoutRecord;
@@ -6,20 +6,19 @@ import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.replay.recent.ChannelKey;
 import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.MonoSink;
 import reactor.core.scheduler.Schedulers;
 
 /**
- * One request's place in a scan: what is wanted, and what has been found and not yet been taken. The scan's thread puts in,
- * the request's takes out; all state is guarded by the ticket's own lock, held for one event at a time. A scan never waits for
+ * One request's place in a read: what is wanted, and what has been found and not yet been taken. The tier's thread puts in,
+ * the request's takes out; all state is guarded by the ticket's own lock, held for one event at a time. A read never waits for
  * a ticket: when the page's bounds or the room shared by all tickets are used up, the page ends there, and the
  * client asks for the next.
  */
-public final class ScanTicket {
-    /** How the scan went for this ticket. */
+public final class ReadTicket {
+    /** How the read went for this ticket. */
     public enum State {
         /** More may come. */
         RUNNING,
@@ -27,9 +26,9 @@ public final class ScanTicket {
         REACHED,
         /** A bound was hit; {@link #position} is where to go on. */
         CUT,
-        /** Kafka does not have the offset that comes next: look again where the partition starts. */
+        /** The tier does not have the offset that comes next any more: look again where it starts. */
         LOST,
-        /** No scan could be had, or it came to a standstill. */
+        /** No read could be had, or it came to a standstill. */
         UNAVAILABLE
     }
 
@@ -43,7 +42,7 @@ public final class ScanTicket {
      * @param maxBytes about most bytes of frames
      */
     public record Wanted(
-            TopicLog topicLog,
+            String epoch,
             ChannelKey channel,
             int partition,
             long after,
@@ -54,10 +53,9 @@ public final class ScanTicket {
             long maxBytes) {}
 
     private final Wanted wanted;
-    private final AtomicLong buffered; // bytes held by all tickets
-    private final long maxBuffered;
+    private final Room room;
     private final ArrayDeque<byte[]> newest = new ArrayDeque<>(); // bounded by maxEvents and maxBytes
-    final long since = System.nanoTime();
+    private final long since = System.nanoTime();
 
     private final FrameBuffer found = new FrameBuffer(256);
     private State state = State.RUNNING;
@@ -70,19 +68,25 @@ public final class ScanTicket {
     private boolean cancelled;
     private @Nullable MonoSink<Void> waiting;
 
-    ScanTicket(Wanted wanted, AtomicLong buffered, long maxBuffered) {
+    /** A ticket whose page takes its bytes from {@code room}. */
+    public ReadTicket(Wanted wanted, Room room) {
         this.wanted = wanted;
-        this.buffered = buffered;
-        this.maxBuffered = maxBuffered;
+        this.room = room;
         this.position = wanted.after();
         this.previous = wanted.previous();
     }
 
-    Wanted wanted() {
+    /** What is wanted. */
+    public Wanted wanted() {
         return wanted;
     }
 
-    /** How the scan went so far. */
+    /** When it was asked for, {@link System#nanoTime}. */
+    public long since() {
+        return since;
+    }
+
+    /** How the read went so far. */
     public synchronized State state() {
         return state;
     }
@@ -107,6 +111,11 @@ public final class ScanTicket {
         return wanted.newest();
     }
 
+    /** Events found so far. */
+    public synchronized int found() {
+        return events;
+    }
+
     /** Whether there were as many events as were asked for. */
     public synchronized boolean foundAll() {
         return events >= wanted.maxEvents();
@@ -121,12 +130,12 @@ public final class ScanTicket {
     }
 
     private void giveBack() {
-        buffered.addAndGet(-found.size());
+        room.giveBack(found.size());
         found.clear();
         untaken = 0;
     }
 
-    /** Completes when there is something to take, or the scan is over; on a thread that may be kept busy. */
+    /** Completes when there is something to take, or the read is over; on a thread that may be kept busy. */
     public Mono<Void> changed() {
         return Mono.<Void>create(sink -> {
                     synchronized (this) {
@@ -152,18 +161,18 @@ public final class ScanTicket {
         waiting = null;
     }
 
-    synchronized boolean isOver() {
+    /** Whether nothing more need be found: the page is at a bound, the read has ended, or the client is gone. */
+    public synchronized boolean isOver() {
         return cancelled || state != State.RUNNING;
     }
 
-    /** The scan's thread: an event of the channel. */
-    synchronized void event(long offset, FanoutRecord record) {
+    /** The tier's thread: an event of the channel. */
+    public synchronized void event(long offset, FanoutRecord record) {
         if (state != State.RUNNING || offset <= position || offset > wanted.upTo()) {
             return;
         }
         int before = found.size();
-        EventFrames.encode(
-                found, wanted.topicLog().topic().epoch(), wanted.partition(), offset, previous, record, true);
+        EventFrames.encode(found, wanted.epoch(), wanted.partition(), offset, previous, record, true);
         found.raw('\n');
         int size = found.size() - before;
         previous = offset;
@@ -175,27 +184,35 @@ public final class ScanTicket {
             return;
         }
         untaken++;
-        boolean room = buffered.addAndGet(size) <= maxBuffered;
-        if (!room || events >= wanted.maxEvents() || bytes >= wanted.maxBytes()) {
+        boolean fits = room.take(size);
+        if (!fits || events >= wanted.maxEvents() || bytes >= wanted.maxBytes()) {
             state = offset == wanted.upTo() ? State.REACHED : State.CUT;
+        }
+    }
+
+    /** The tier's thread: an event of the channel, the last one of the range. */
+    public synchronized void lastEvent(long offset, FanoutRecord record) {
+        if (state == State.RUNNING) {
+            event(offset, record);
+            position = wanted.upTo();
+            state = State.REACHED;
         }
     }
 
     private void keepNewest(int size) {
         newest.add(Arrays.copyOf(found.array(), size));
         found.clear();
-        buffered.addAndGet(size);
-        while (events > 1
-                && (events > wanted.maxEvents() || bytes > wanted.maxBytes() || buffered.get() > maxBuffered)) {
+        var _ = room.take(size);
+        while (events > 1 && (events > wanted.maxEvents() || bytes > wanted.maxBytes() || room.isOver())) {
             int dropped = newest.remove().length;
-            buffered.addAndGet(-dropped);
+            room.giveBack(dropped);
             bytes -= dropped;
             events--;
         }
     }
 
-    /** The scan's thread: all records up to this offset have been looked at. Tells who waits. */
-    void passed(long offset) {
+    /** The tier's thread: all records up to this offset have been looked at. Tells who waits. */
+    public void passed(long offset) {
         MonoSink<Void> sink;
         synchronized (this) {
             if (state == State.RUNNING) {
@@ -222,15 +239,15 @@ public final class ScanTicket {
         newest.clear();
     }
 
-    /** The scan ends for this ticket. */
-    void end(State how, @Nullable String reason) {
+    /** The tier's thread: the read ends for this ticket. */
+    public void end(State how, @Nullable String reason) {
         MonoSink<Void> sink;
         synchronized (this) {
             if (state == State.RUNNING) {
                 state = how;
                 why = reason;
             }
-            newest.forEach(frame -> buffered.addAndGet(-frame.length)); // of no use: newer ones were not seen
+            newest.forEach(frame -> room.giveBack(frame.length)); // of no use: newer ones were not seen
             newest.clear();
             sink = waiting;
             waiting = null;
