@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.session;
 
+import dev.tidegate.gateway.resume.FairQueue;
 import dev.tidegate.gateway.resume.ReplaySource;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.ErrorCode;
@@ -9,8 +10,11 @@ import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.protocol.Gap;
 import dev.tidegate.protocol.Replay;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -25,6 +29,14 @@ final class SimReplay implements ReplaySource {
     private final LongSupplier clock;
     private final Consumer<String> trace;
     private final List<Pending> pending = new ArrayList<>();
+
+    /** Where requests wait for their turn in histories in which the service is busy; null: each is answered when it is due. */
+    private final FairQueue<Pending> inTurn;
+
+    /** Of each connection that waits there: the others that were served since it was its turn to be. */
+    private final IdentityHashMap<Object, Set<Object>> passedBy = new IdentityHashMap<>();
+
+    private final IdentityHashMap<Object, Integer> waiting = new IdentityHashMap<>();
     private final FrameBuffer json = new FrameBuffer(256);
     private final FanoutRecord view = new FanoutRecord();
 
@@ -63,17 +75,31 @@ final class SimReplay implements ReplaySource {
         this.random = random;
         this.clock = clock;
         this.log = log;
+        this.inTurn = random.nextBoolean() ? null : new FairQueue<>(3 + random.nextInt(20));
     }
 
     @Override
     public Runnable fetch(Replay.Request request, Listener listener) {
         Pending p = new Pending(request, listener);
-        pending.add(p);
+        if (inTurn == null) {
+            pending.add(p);
+        } else if (inTurn.offer(listener.turn(), p)) {
+            if (waiting.merge(listener.turn(), 1, Integer::sum) == 1) {
+                passedBy.put(listener.turn(), Collections.newSetFromMap(new IdentityHashMap<>()));
+            }
+        } else {
+            listener.failed("the queue is full");
+        }
         return () -> p.cancelled = true;
     }
 
     /** Answers one of the requests that are due; false if there is none. */
     boolean step() {
+        Pending first = inTurn == null ? null : inTurn.poll();
+        if (first != null) {
+            served(first.listener.turn());
+            pending.add(first);
+        }
         long now = clock.getAsLong();
         List<Pending> due = pending.stream().filter(p -> now - p.due >= 0).toList();
         if (due.isEmpty()) {
@@ -94,6 +120,21 @@ final class SimReplay implements ReplaySource {
             }
         }
         return true;
+    }
+
+    /** Nobody is served twice while another connection waits. */
+    private void served(Object owner) {
+        passedBy.remove(owner);
+        for (Set<Object> others : passedBy.values()) {
+            if (!others.add(owner)) {
+                throw new AssertionError("a connection was served twice while another one waited");
+            }
+        }
+        if (waiting.merge(owner, -1, Integer::sum) > 0) {
+            passedBy.put(owner, Collections.newSetFromMap(new IdentityHashMap<>()));
+        } else {
+            waiting.remove(owner);
+        }
     }
 
     private void fail(Pending p) {

@@ -24,10 +24,13 @@ final class LoopReplay {
     /** How much of an error's body is read for its message. */
     private static final int MAX_ERROR_BYTES = 1024;
 
+    /** A request waits for others at most eight windows: 24 ms with the shipped one. */
+    private static final int MAX_DOUBLINGS = 3;
+
     /**
      * Bounds.
      *
-     * @param window how long a request waits for others
+     * @param window how long a request waits for others while no call is in flight; each that is doubles it
      * @param calls most calls in flight
      * @param queue most requests waiting for a call
      * @param batch most requests of one call; 1: each travels alone, and none share an answer
@@ -71,10 +74,16 @@ final class LoopReplay {
         if (queue.size() >= bounds.batch()) {
             send();
         } else if (!windowOpen && inFlight < bounds.calls()) {
-            windowOpen = true;
-            var _ = loop.schedule(this::windowCloses, bounds.window().toNanos(), TimeUnit.NANOSECONDS);
+            openWindow();
         }
-        // Else a call that ends sends what waits.
+        // Else a call that ends opens it.
+    }
+
+    /** Whoever is alone hardly waits; in a storm a call costs more than its requests, and fuller ones are worth a wait. */
+    private void openWindow() {
+        windowOpen = true;
+        long nanos = bounds.window().toNanos() << Math.min(inFlight, MAX_DOUBLINGS);
+        var _ = loop.schedule(this::windowCloses, nanos, TimeUnit.NANOSECONDS);
     }
 
     private void windowCloses() {
@@ -167,7 +176,11 @@ final class LoopReplay {
                 h.dispose();
             }
             inFlight--;
-            send();
+            if (queue.size() >= bounds.batch()) {
+                send();
+            } else if (queue.size() > 0 && !windowOpen) {
+                openWindow();
+            }
         }
     }
 

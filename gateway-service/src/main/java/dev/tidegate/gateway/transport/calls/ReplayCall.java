@@ -127,8 +127,14 @@ final class ReplayCall {
         }
     }
 
-    /** Whether every request still waiting has been cancelled. */
+    /**
+     * Whether there are requests still waiting and every one has been cancelled. Not once all have been answered: then only
+     * the end of the response is missing, and who does not wait for it loses the connection.
+     */
     boolean abandoned() {
+        if (answered == requests.size()) {
+            return false;
+        }
         for (int i = answered; i < requests.size(); i++) {
             if (!requests.get(i).cancelled()) {
                 return false;

@@ -221,6 +221,25 @@ class HttpReplaySourceTest {
     }
 
     @Test
+    void keepsItsConnectionFromCallToCall() throws Exception {
+        // given: answers whose last line comes before their end
+        try (ScriptedServer server = new ScriptedServer((request, out) -> {
+                    out.head().chunk(event("a", 12, "1") + end(0, true));
+                    new CountDownLatch(1).await(20, TimeUnit.MILLISECONDS);
+                    out.end();
+                });
+                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(5), null)) {
+            // when
+            for (int i = 0; i < 5; i++) {
+                fetch(source, "a").getFirst().await();
+            }
+
+            // then
+            assertThat(server.accepted()).isEqualTo(1);
+        }
+    }
+
+    @Test
     void asksOnceForWhatACrowdMissed() throws Exception {
         // given
         try (ScriptedServer server = new ScriptedServer((request, out) ->

@@ -18,6 +18,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** An HTTP server that answers each request as the test's script says, byte by byte if need be. */
 final class ScriptedServer implements AutoCloseable {
@@ -35,6 +36,7 @@ final class ScriptedServer implements AutoCloseable {
     private final ServerSocket server;
     private final Script script;
     private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
+    private final AtomicInteger accepted = new AtomicInteger();
     private final BlockingQueue<Request> requests = new LinkedBlockingQueue<>();
 
     ScriptedServer(Script script) throws IOException {
@@ -63,6 +65,7 @@ final class ScriptedServer implements AutoCloseable {
         while (!server.isClosed()) {
             try {
                 Socket s = server.accept();
+                accepted.incrementAndGet();
                 s.setTcpNoDelay(true);
                 sockets.add(s);
                 Thread.ofVirtual().start(() -> serve(s));
@@ -119,6 +122,11 @@ final class ScriptedServer implements AutoCloseable {
             }
         }
         return s.toString();
+    }
+
+    /** How many connections there have been. */
+    int accepted() {
+        return accepted.get();
     }
 
     /** How many connections are open now. */
