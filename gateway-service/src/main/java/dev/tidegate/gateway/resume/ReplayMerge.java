@@ -40,6 +40,15 @@ import org.slf4j.LoggerFactory;
 public final class ReplayMerge {
     private static final Logger LOG = LoggerFactory.getLogger(ReplayMerge.class);
 
+    /**
+     * About how many bytes a page is to have: half of what a connection may have waiting before it counts as slow, so a crowd
+     * that is caught up at once costs no more than one that is slow. How many events that is, the page before tells.
+     */
+    static final int PAGE_BYTES = 64 * 1024;
+
+    /** Most events of the first page, whose size nobody knows. */
+    static final int FIRST_PAGE_EVENTS = 64;
+
     /** Where a merge stands. */
     public enum State {
         BUFFERING,
@@ -147,6 +156,7 @@ public final class ReplayMerge {
     private State state = State.BUFFERING;
     private @Nullable Cursor delivered; // everything up to here is sent; null until a "last n" is answered
     private int last;
+    private int pageEvents;
     private Cursor splice;
     private boolean held; // until the client's position has been looked up
     private @Nullable Cursor untoldStart; // the position that was looked up, until the client knows it
@@ -176,6 +186,7 @@ public final class ReplayMerge {
         this.buffer = new LiveBuffer(connection.budget);
         this.delivered = after;
         this.last = last;
+        this.pageEvents = Math.min(limits.pageEvents(), FIRST_PAGE_EVENTS);
         this.splice = splice;
         this.begun = told;
         this.stateSince = connection.now();
@@ -386,7 +397,7 @@ public final class ReplayMerge {
                 splice.epoch(),
                 splice.partition(),
                 splice.offset(),
-                after == null ? Math.max(last, 1) : limits.pageEvents());
+                after == null ? Math.max(last, 1) : pageEvents);
         ReplayPage page = new ReplayPage(connection, p -> connection.loop.execute(() -> onPage(number, p)));
         try {
             cancelFetch = connection.source.fetch(request, page);
@@ -452,6 +463,13 @@ public final class ReplayMerge {
         }
         if (!events.isEmpty()) {
             target.replayed(events);
+            long bytes = 0;
+            for (Replayed e : events) {
+                bytes += e.frame().length;
+            }
+            long fit = PAGE_BYTES * (long) events.size() / Math.max(1, bytes);
+            // A power of two, so that those who read the same ask for the same, and can share it.
+            pageEvents = Integer.highestOneBit(Math.clamp(fit, 1, limits.pageEvents()));
         }
         if (complete) {
             delivered = at;

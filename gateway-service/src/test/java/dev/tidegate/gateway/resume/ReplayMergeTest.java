@@ -179,6 +179,26 @@ class ReplayMergeTest {
     }
 
     @Test
+    void asksForFewerEventsWhereTheyAreLarge() {
+        // given
+        target.tail = 100;
+        ReplayMerge merge = after(4);
+        merge.start();
+
+        // when: a page of two events that together are a page and a half
+        for (long e : new long[] {5, 6}) {
+            answers.get(0).event(at(e), -1, new byte[ReplayMerge.PAGE_BYTES * 3 / 4]);
+        }
+        answer(0, 6, false);
+        answer(1, 7, false, 7);
+        answer(2, 100, true);
+
+        // then: one at a time, and as many as are allowed once they are small
+        assertThat(asked).extracting(Replay.Request::limit).containsExactly(4, 1, 4);
+        assertThat(merge.state()).isEqualTo(State.LIVE);
+    }
+
+    @Test
     void bufferingToFetchingToLive() throws InterruptedException {
         // given
         ReplayMerge merge = after(4);
