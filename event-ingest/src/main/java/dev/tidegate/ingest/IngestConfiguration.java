@@ -96,8 +96,13 @@ class IngestConfiguration {
     }
 
     @Bean
-    Authenticator authenticator(AuthSettings auth) {
-        return new Authenticator(auth.serviceToken(), new TokenVerifier(auth, Clock.systemUTC()));
+    TokenVerifier tokenVerifier(AuthSettings auth) {
+        return new TokenVerifier(auth, Clock.systemUTC());
+    }
+
+    @Bean
+    Authenticator authenticator(AuthSettings auth, TokenVerifier tokens) {
+        return new Authenticator(auth.serviceToken(), tokens);
     }
 
     @Bean(initMethod = "start")

@@ -16,12 +16,16 @@ class LayeringTest {
     private static final String US = "dev.tidegate.ingest..";
 
     @ArchTest
-    static final ArchRule servicesShareTheProtocolAlone = noClasses()
+    static final ArchRule servicesShareTheProtocolAndWhatTokensAreWorth = noClasses()
             .that()
             .resideInAPackage(US)
             .should()
             .dependOnClassesThat(JavaClass.Predicates.resideInAPackage("dev.tidegate..")
-                    .and(not(JavaClass.Predicates.resideInAnyPackage(US, "dev.tidegate.protocol.."))));
+                    .and(not(JavaClass.Predicates.resideInAnyPackage(
+                            US, "dev.tidegate.protocol..", "dev.tidegate.tokens.."))))
+            .orShould()
+            .dependOnClassesThat()
+            .resideInAPackage("com.nimbusds..");
 
     @ArchTest
     static final ArchRule publishingKnowsNoHttpAndNoRedis = noClasses()

@@ -1,13 +1,14 @@
 package dev.tidegate.gateway;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
-import dev.tidegate.gateway.auth.IssuerKeys;
-import dev.tidegate.gateway.auth.JwtVerifier;
+import dev.tidegate.gateway.auth.JwtIdentities;
 import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
 import dev.tidegate.gateway.config.NamespaceSettings;
 import dev.tidegate.gateway.transport.EdgeConfiguration;
+import dev.tidegate.tokens.IssuerKeys;
+import dev.tidegate.tokens.JwtVerifier;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
@@ -59,13 +60,13 @@ class ServiceConfiguration {
     }
 
     @Bean
-    JwtVerifier tokenVerifier(AuthSettings auth) {
+    JwtIdentities tokenVerifier(AuthSettings auth) {
         String secret = auth.hs256Secret();
         URI jwks = auth.jwksUrl();
-        return new JwtVerifier(
+        return new JwtIdentities(new JwtVerifier(
                 secret == null ? null : secret.getBytes(StandardCharsets.UTF_8),
                 jwks == null ? null : new IssuerKeys(jwks, auth.jwksRefresh(), auth.jwksOutage()),
                 new JwtVerifier.Rules(auth.issuer(), auth.audience(), auth.clockSkew()),
-                Clock.systemUTC());
+                Clock.systemUTC()));
     }
 }

@@ -73,6 +73,11 @@ class ArchitectureTest {
             .dependOnClassesThat()
             .resideInAnyPackage("dev.tidegate.ingest..", "dev.tidegate.replay..", "dev.tidegate.standalone..");
 
+    /** Services share the protocol and what tokens are worth (docs/adr/069), and a token is taken apart in one place. */
+    @ArchTest
+    static final ArchRule ONLY_THE_TOKENS_MODULE_KNOWS_JWT =
+            noClasses().should().dependOnClassesThat().resideInAPackage("com.nimbusds..");
+
     /** Nothing in the composition root is used by what it puts together. */
     @ArchTest
     static final ArchRule NOTHING_USES_THE_COMPOSITION_ROOT = noClasses()

@@ -91,11 +91,16 @@ class ReplayConfiguration {
     }
 
     @Bean
-    Authenticator authenticator(AuthSettings auth) {
+    TokenVerifier tokenVerifier(AuthSettings auth) {
+        return new TokenVerifier(auth);
+    }
+
+    @Bean
+    Authenticator authenticator(AuthSettings auth, TokenVerifier tokens) {
         if (auth.serviceToken() == null) {
             log.warn("tidegate.auth.service-token is not set: gateways cannot replay");
         }
-        return new Authenticator(auth.serviceToken(), new TokenVerifier(auth));
+        return new Authenticator(auth.serviceToken(), tokens);
     }
 
     @Bean

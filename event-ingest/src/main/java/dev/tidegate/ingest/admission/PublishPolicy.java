@@ -4,10 +4,10 @@ import dev.tidegate.ingest.config.NamespaceSettings;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
+import dev.tidegate.tokens.ChannelPatterns;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Who may publish where: the declared namespaces and a token's patterns. The same rules as the gateway's, which sees the
@@ -59,8 +59,10 @@ public final class PublishPolicy {
                 }
             }
             case Publisher.Subject s -> {
-                boolean allowed =
-                        rules.personal() ? channel.localName().equals(s.subject()) : matches(s.publish(), channel);
+                ChannelPatterns patterns = s.publish();
+                boolean allowed = rules.personal()
+                        ? channel.localName().equals(s.subject())
+                        : patterns == null || patterns.matches(channel);
                 if (!allowed) {
                     throw new ProtocolException(
                             ErrorCode.FORBIDDEN, "channel: you may not publish to '" + channel + "'");
@@ -68,18 +70,5 @@ public final class PublishPolicy {
             }
             case Publisher.Service s -> throw new IllegalStateException("decided above");
         }
-    }
-
-    private static boolean matches(@Nullable List<String> patterns, ChannelName channel) {
-        if (patterns == null) {
-            return true;
-        }
-        for (String p : patterns) {
-            boolean prefix = p.endsWith("*");
-            if (prefix ? channel.value().startsWith(p.substring(0, p.length() - 1)) : p.equals(channel.value())) {
-                return true;
-            }
-        }
-        return false;
     }
 }

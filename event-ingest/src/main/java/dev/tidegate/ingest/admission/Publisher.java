@@ -1,6 +1,6 @@
 package dev.tidegate.ingest.admission;
 
-import java.util.List;
+import dev.tidegate.tokens.ChannelPatterns;
 import org.jspecify.annotations.Nullable;
 
 /** Who publishes. Immutable. */
@@ -13,10 +13,10 @@ public sealed interface Publisher {
      *
      * @param subject {@code sub}
      * @param expiresAtMillis when the token ends, milliseconds since the epoch; {@link Long#MAX_VALUE} if never
-     * @param publish patterns of channels (exact, or a prefix ending in {@code *}); null = all that are not personal
+     * @param publish channels that may be published to; null = all that are not personal
      */
     record Subject(
-            String subject, long expiresAtMillis, @Nullable List<String> publish) implements Publisher {}
+            String subject, long expiresAtMillis, @Nullable ChannelPatterns publish) implements Publisher {}
 
     /**
      * One of Tidegate's own services, which has checked its client itself.

@@ -6,6 +6,7 @@ import dev.tidegate.ingest.config.NamespaceSettings.Delivery;
 import dev.tidegate.ingest.config.NamespaceSettings.Namespace;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ProtocolException;
+import dev.tidegate.tokens.ChannelPatterns;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,8 +26,9 @@ class PublishPolicyTest {
             case "service" -> new Publisher.Service("joe");
             case "alice" -> new Publisher.Subject("alice", Long.MAX_VALUE, null);
             case "limited" ->
-                new Publisher.Subject("alice", Long.MAX_VALUE, List.of("news", "closed:eu/*", "user:bob"));
-            case "mute" -> new Publisher.Subject("alice", Long.MAX_VALUE, List.of());
+                new Publisher.Subject(
+                        "alice", Long.MAX_VALUE, ChannelPatterns.of(List.of("news", "closed:eu/*", "user:bob")));
+            case "mute" -> new Publisher.Subject("alice", Long.MAX_VALUE, ChannelPatterns.NOTHING);
             default -> throw new IllegalArgumentException(who);
         };
     }

@@ -3,6 +3,7 @@ package dev.tidegate.gateway.auth;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
+import dev.tidegate.tokens.ChannelPatterns;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

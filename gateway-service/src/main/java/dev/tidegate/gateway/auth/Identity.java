@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.auth;
 
+import dev.tidegate.tokens.ChannelPatterns;
 import org.jspecify.annotations.Nullable;
 
 /**

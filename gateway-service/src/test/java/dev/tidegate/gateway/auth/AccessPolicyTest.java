@@ -8,6 +8,7 @@ import dev.tidegate.gateway.auth.AccessPolicy.Namespace;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
+import dev.tidegate.tokens.ChannelPatterns;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

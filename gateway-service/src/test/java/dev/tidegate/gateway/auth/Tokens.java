@@ -4,18 +4,13 @@ import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JWSAlgorithm;
 import com.nimbusds.jose.JWSHeader;
 import com.nimbusds.jose.JWSSigner;
-import com.nimbusds.jose.crypto.ECDSASigner;
 import com.nimbusds.jose.crypto.MACSigner;
 import com.nimbusds.jose.crypto.RSASSASigner;
-import com.nimbusds.jose.jwk.Curve;
-import com.nimbusds.jose.jwk.ECKey;
 import com.nimbusds.jose.jwk.KeyUse;
 import com.nimbusds.jose.jwk.RSAKey;
-import com.nimbusds.jose.jwk.gen.ECKeyGenerator;
 import com.nimbusds.jose.jwk.gen.RSAKeyGenerator;
 import com.nimbusds.jwt.JWTClaimsSet;
 import com.nimbusds.jwt.SignedJWT;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Date;
 import java.util.Map;
@@ -27,10 +22,6 @@ public final class Tokens {
 
     private Tokens() {}
 
-    static byte[] secret() {
-        return SECRET.getBytes(StandardCharsets.UTF_8);
-    }
-
     /** An HS256 token of this subject, good for an hour. */
     public static String hs256(String subject, Map<String, Object> more) {
         JWTClaimsSet.Builder claims = new JWTClaimsSet.Builder()
@@ -40,7 +31,7 @@ public final class Tokens {
         return hs256(claims.build(), SECRET);
     }
 
-    static String hs256(JWTClaimsSet claims, String secret) {
+    private static String hs256(JWTClaimsSet claims, String secret) {
         try {
             return signed(JWSAlgorithm.HS256, null, claims, new MACSigner(secret));
         } catch (JOSEException e) {
@@ -48,7 +39,8 @@ public final class Tokens {
         }
     }
 
-    static String signed(JWSAlgorithm algorithm, @Nullable String keyId, JWTClaimsSet claims, JWSSigner signer) {
+    private static String signed(
+            JWSAlgorithm algorithm, @Nullable String keyId, JWTClaimsSet claims, JWSSigner signer) {
         try {
             SignedJWT jwt =
                     new SignedJWT(new JWSHeader.Builder(algorithm).keyID(keyId).build(), claims);
@@ -67,29 +59,13 @@ public final class Tokens {
         }
     }
 
-    static String es256(ECKey key, String subject) {
-        try {
-            return signed(JWSAlgorithm.ES256, key.getKeyID(), claims(subject), new ECDSASigner(key));
-        } catch (JOSEException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    static JWTClaimsSet claims(String subject) {
+    private static JWTClaimsSet claims(String subject) {
         return new JWTClaimsSet.Builder().subject(subject).build();
     }
 
     public static RSAKey rsa(String id) {
         try {
             return new RSAKeyGenerator(2048).keyID(id).keyUse(KeyUse.SIGNATURE).generate();
-        } catch (JOSEException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    static ECKey ec(String id) {
-        try {
-            return new ECKeyGenerator(Curve.P_256).keyID(id).generate();
         } catch (JOSEException e) {
             throw new IllegalStateException(e);
         }

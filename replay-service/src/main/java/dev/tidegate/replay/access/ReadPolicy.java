@@ -4,10 +4,9 @@ import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.replay.config.NamespaceSettings.Namespace;
+import dev.tidegate.tokens.ChannelPatterns;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Who may read which channel's history: whoever may subscribe to it, by the rules that the gateway follows from the same
@@ -58,23 +57,12 @@ public final class ReadPolicy {
             throw new ProtocolException(
                     ErrorCode.UNAUTHENTICATED, "channel: a token is needed to read '" + channel + "'");
         }
-        boolean allowed = rules.personal() ? channel.localName().equals(subject) : matches(who.subscribe(), channel);
+        ChannelPatterns patterns = who.subscribe();
+        boolean allowed =
+                rules.personal() ? channel.localName().equals(subject) : patterns == null || patterns.matches(channel);
         if (!allowed) {
             throw new ProtocolException(ErrorCode.FORBIDDEN, "channel: you may not read '" + channel + "'");
         }
         return rules.historyLimit();
-    }
-
-    private static boolean matches(@Nullable List<String> patterns, ChannelName channel) {
-        if (patterns == null) {
-            return true;
-        }
-        for (String p : patterns) {
-            boolean prefix = p.endsWith("*");
-            if (prefix ? channel.value().startsWith(p.substring(0, p.length() - 1)) : p.equals(channel.value())) {
-                return true;
-            }
-        }
-        return false;
     }
 }

@@ -1,6 +1,6 @@
 package dev.tidegate.replay.access;
 
-import java.util.List;
+import dev.tidegate.tokens.ChannelPatterns;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -8,12 +8,12 @@ import org.jspecify.annotations.Nullable;
  *
  * @param subject the authenticated subject, or null for somebody without a token
  * @param expiresAtMillis when the token ends, milliseconds since the epoch
- * @param subscribe channel patterns (exact, or a prefix ending in {@code *}); null = every channel that is not personal
+ * @param subscribe channels that may be read; null = every channel that is not personal
  */
 public record Reader(
         @Nullable String subject,
         long expiresAtMillis,
-        @Nullable List<String> subscribe) {
+        @Nullable ChannelPatterns subscribe) {
     /** Somebody without a token. */
     public static final Reader ANONYMOUS = new Reader(null, Long.MAX_VALUE, null);
 }

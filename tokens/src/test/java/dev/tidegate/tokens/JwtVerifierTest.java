@@ -1,4 +1,4 @@
-package dev.tidegate.gateway.auth;
+package dev.tidegate.tokens;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,8 +7,8 @@ import com.nimbusds.jose.JWSAlgorithm;
 import com.nimbusds.jose.crypto.MACSigner;
 import com.nimbusds.jwt.JWTClaimsSet;
 import com.nimbusds.jwt.PlainJWT;
-import dev.tidegate.gateway.auth.TokenVerifier.Verdict;
 import dev.tidegate.protocol.ChannelName;
+import dev.tidegate.tokens.JwtVerifier.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -65,7 +65,7 @@ class JwtVerifierTest {
                 .claim("publish", List.of()));
 
         // when
-        Identity who = ((Verdict.Accepted) verdict(verifier(null, null), token)).identity();
+        TokenClaims who = ((Verdict.Accepted) verdict(verifier(null, null), token)).claims();
 
         // then
         assertThat(who.subject()).isEqualTo("joe");
@@ -85,7 +85,7 @@ class JwtVerifierTest {
         Verdict verdict = verdict(verifier(null, null), token);
 
         // then
-        assertThat(verdict).isEqualTo(new Verdict.Accepted(new Identity("joe", Long.MAX_VALUE, null, null)));
+        assertThat(verdict).isEqualTo(new Verdict.Accepted(new TokenClaims("joe", Long.MAX_VALUE, null, null)));
     }
 
     @Test

@@ -1,4 +1,4 @@
-package dev.tidegate.gateway.auth;
+package dev.tidegate.tokens;
 
 import dev.tidegate.protocol.ChannelName;
 import java.util.ArrayList;

@@ -1,4 +1,4 @@
-package dev.tidegate.gateway.auth;
+package dev.tidegate.tokens;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
@@ -9,7 +9,7 @@ import com.nimbusds.jose.jwk.JWKSet;
 import com.nimbusds.jose.jwk.KeyUse;
 import com.nimbusds.jose.jwk.RSAKey;
 import com.sun.net.httpserver.HttpServer;
-import dev.tidegate.gateway.auth.TokenVerifier.Verdict;
+import dev.tidegate.tokens.JwtVerifier.Verdict;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -98,7 +98,7 @@ class IssuerKeysTest {
     void verifiesRsaAndEllipticCurveSignaturesByKeyId() throws Exception {
         try (JwtVerifier v = verifier()) {
             assertThat(verdict(v, Tokens.rs256(RSA, "joe")))
-                    .isEqualTo(new Verdict.Accepted(new Identity("joe", Long.MAX_VALUE, null, null)));
+                    .isEqualTo(new Verdict.Accepted(new TokenClaims("joe", Long.MAX_VALUE, null, null)));
             assertThat(verdict(v, Tokens.es256(EC, "ann"))).isInstanceOf(Verdict.Accepted.class);
             assertThat(verdict(v, Tokens.rs256(Tokens.rsa("r1"), "joe")))
                     .isEqualTo(new Verdict.Rejected("token: the signature is wrong"));

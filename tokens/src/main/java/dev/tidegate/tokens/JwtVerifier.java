@@ -1,4 +1,4 @@
-package dev.tidegate.gateway.auth;
+package dev.tidegate.tokens;
 
 import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JWSAlgorithm;
@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * secret. Verification happens on the calling thread (tens of microseconds at most); what may wait is only the fetching
  * of keys. Any thread.
  */
-public final class JwtVerifier implements TokenVerifier, AutoCloseable {
+public final class JwtVerifier implements AutoCloseable {
     /** Longest subject: it is told to the client and stands in channel names. */
     static final int MAX_SUBJECT = 255;
 
@@ -46,6 +46,18 @@ public final class JwtVerifier implements TokenVerifier, AutoCloseable {
      * @param clockSkew how far clocks may be apart
      */
     public record Rules(@Nullable String issuer, @Nullable String audience, Duration clockSkew) {}
+
+    /** What a token is worth. */
+    public sealed interface Verdict {
+        /** Good. */
+        record Accepted(TokenClaims claims) implements Verdict {}
+
+        /** Not good; the message, which begins with {@code token: }, may be told to the client. */
+        record Rejected(String message) implements Verdict {}
+
+        /** Cannot be judged now: the issuer's keys cannot be had. The client may try again. */
+        record Undecided(String message) implements Verdict {}
+    }
 
     private final @Nullable JWSVerifier secret;
     private final @Nullable IssuerKeys keys;
@@ -73,7 +85,7 @@ public final class JwtVerifier implements TokenVerifier, AutoCloseable {
         }
     }
 
-    @Override
+    /** Verifies; {@code done} is called once, at once or from another thread (a key set may have to be fetched). */
     public void verify(String token, Consumer<Verdict> done) {
         SignedJWT jwt;
         try {
@@ -147,7 +159,7 @@ public final class JwtVerifier implements TokenVerifier, AutoCloseable {
             return new Verdict.Rejected("token: claim sub (expected: 1 to " + MAX_SUBJECT + " characters)");
         }
         try {
-            return new Verdict.Accepted(new Identity(
+            return new Verdict.Accepted(new TokenClaims(
                     subject,
                     // The skew is granted at the end as it is at the beginning.
                     expires == null

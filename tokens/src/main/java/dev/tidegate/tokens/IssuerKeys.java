@@ -1,4 +1,4 @@
-package dev.tidegate.gateway.auth;
+package dev.tidegate.tokens;
 
 import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JWSHeader;
@@ -35,7 +35,7 @@ import org.slf4j.LoggerFactory;
  * issuer is away the last set is trusted for a while. Any thread.
  */
 public final class IssuerKeys implements AutoCloseable {
-    /** Between two fetches, so that tokens with invented key ids do not make the gateway hammer the issuer. */
+    /** Between two fetches, so that tokens with invented key ids do not make us hammer the issuer. */
     static final Duration MIN_INTERVAL = Duration.ofSeconds(10);
 
     /** Most tokens that wait for a fetch; of more it is said at once that they cannot be judged now. */
