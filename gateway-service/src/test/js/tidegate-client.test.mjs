@@ -259,6 +259,30 @@ test('an id seen before is dropped, but its cursor counts: the log caught up wit
   assert.deepEqual(t.seen.holes, []);
 });
 
+test('what comes over the fallback tier is told apart until the log has caught up', () => {
+  const t = live();
+  t.socket().says({ op: 'event', channel: 'news', id: 'i12', time: 1, data: 1 });
+  assert.equal(t.news.fallback, true);
+  t.socket().says({ op: 'position', channels: { news: 'e.7.12' } });
+  assert.equal(t.news.fallback, false);
+  t.socket().says(event(13, 12));
+  assert.deepEqual(t.seen.events, ['i12', 'i13']);
+  assert.deepEqual(t.seen.duplicates, []);
+  assert.deepEqual(t.seen.holes, []);
+});
+
+test('a channel without a past answers none, whatever was asked', () => {
+  const t = live();
+  t.socket().drops();
+  t.clock.pass(60_000);
+  t.socket().says(CONNECTED);
+  const { id, after } = t.socket().sent.at(-1);
+  assert.equal(after, 'e.7.10');
+  t.socket().says({ op: 'subscribed', id, channel: 'news', cursor: 'e.7.40', recovery: 'none' });
+  assert.equal(t.news.state, 'live');
+  assert.equal(t.news.position, 'e.7.40');
+});
+
 test('remembers a bounded number of ids', () => {
   const t = live();
   for (let o = 11; o < 5_011; o++) {

@@ -79,6 +79,8 @@ class Channel {
     this.target = null;
     this.seen = new Set();
     this.holesInARow = 0;
+    /** The newest event came over the fallback tier: it has no place in the log yet, and is confirmed or repeated later. */
+    this.fallback = false;
     this.counts = { events: 0, replayed: 0, duplicates: 0, holes: 0, gaps: 0 };
   }
 
@@ -503,6 +505,9 @@ export class TidegateClient {
       c.position = frame.cursor;
     }
     c.target = frame.cursor;
+    if (frame.recovery === 'none') {
+      c.position = frame.cursor; // an ephemeral channel has no past, whatever was asked
+    }
     const nothingFollows = frame.recovery === 'complete' && frame.replayed === 0;
     this.#stateOf(c, frame.recovery === 'pending' ? 'pending' : nothingFollows ? 'live' : 'replaying');
     this.#arrived(c);
@@ -531,6 +536,7 @@ export class TidegateClient {
       }
       return;
     }
+    c.fallback = event.cursor === undefined;
     this.#replayed(c, event);
     if (!c.firstTime(event.id)) {
       this.#duplicate(c, event); // the position has moved on all the same
@@ -589,6 +595,7 @@ export class TidegateClient {
         if (!c.covers(cursor)) {
           c.position = cursor; // a stream that resumes by its token may begin further back than this channel is
         }
+        c.fallback = false;
         this.#arrived(c);
         this.#emit('channel', { channel: c });
       }

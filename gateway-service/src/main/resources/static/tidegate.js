@@ -89,7 +89,10 @@ let cameBack = null; // { away, before }: until what a return brought has been s
 const STATES = {
   idle: () => 'not connected',
   connecting: () => 'connecting …',
-  open: () => (client.transport === 'websocket' ? 'connected over WebSocket' : 'connected over EventSource'),
+  open: () => {
+    const how = client.transport === 'websocket' ? 'connected over WebSocket' : 'connected over EventSource';
+    return onFallback() ? `${how}, live over the fallback tier` : how;
+  },
   waiting: (s) => (s.retryInMs === null ? 'cut: reconnecting …' : `cut (${s.reason}): trying again in ${span(s.retryInMs)}`),
   unplugged: () => 'unplugged',
   stopped: (s) => `closed for good: ${s.reason}`,
@@ -119,6 +122,17 @@ client.on('state', (s) => {
     mark(`closed for good: ${s.reason}`, 'bad');
   }
 });
+
+/** Whether events come over Redis while Kafka stands still: they have no cursor until it goes on. */
+function onFallback() {
+  return client.channels.some((c) => c.fallback);
+}
+
+function tellFallback() {
+  if (client.state === 'open' && $('state').textContent !== STATES.open()) {
+    $('state').textContent = STATES.open();
+  }
+}
 
 function replayed() {
   return client.channels.reduce((n, c) => n + c.counts.replayed, 0);
@@ -182,7 +196,7 @@ const CHANNEL_STATES = {
   asked: () => 'asking',
   pending: () => 'replay unavailable, live is held',
   replaying: () => 'catching up',
-  live: () => 'live',
+  live: (c) => (c.fallback ? 'live over the fallback tier' : 'live'),
   failed: (c) => `${c.failure.code}: ${c.failure.message}`,
 };
 
@@ -200,6 +214,7 @@ client.on('channel', () => {
 
 function drawChannels() {
   drawScheduled = false;
+  tellFallback();
   drawChips();
   drawLedger();
   drawPublishChannels();
@@ -363,7 +378,9 @@ async function publish({ channel, data, type }) {
     $('published').textContent =
       answer.status === 'stored'
         ? `stored at ${answer.cursor} in ${span(performance.now() - started)}`
-        : 'spooled: Kafka is away, the event is kept and follows';
+        : answer.status === 'sent'
+          ? 'sent: an ephemeral event, kept nowhere'
+          : 'spooled: Kafka is away, the event is kept and follows';
   } catch (e) {
     complain(`${e.code}: ${e.message}`);
   }

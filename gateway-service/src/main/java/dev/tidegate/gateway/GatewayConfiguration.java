@@ -3,11 +3,18 @@ package dev.tidegate.gateway;
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.backplane.KafkaTailer;
+import dev.tidegate.gateway.backplane.RedisTailer;
 import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
+import dev.tidegate.gateway.config.NamespaceSettings;
+import dev.tidegate.gateway.config.RedisSettings;
+import dev.tidegate.gateway.fanout.Deliveries;
+import dev.tidegate.gateway.fanout.Delivery;
+import dev.tidegate.gateway.fanout.FallbackDispatcher;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
 import dev.tidegate.gateway.fanout.FrameDeflater;
+import dev.tidegate.gateway.fanout.HedgeRing;
 import dev.tidegate.gateway.metrics.GatewayMeters;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.resume.ReplayMerge;
@@ -23,6 +30,8 @@ import dev.tidegate.gateway.transport.calls.HttpDurableStore;
 import dev.tidegate.gateway.transport.calls.HttpEventPublisher;
 import dev.tidegate.gateway.transport.calls.HttpReplaySource;
 import io.netty.buffer.ByteBufAllocator;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.context.annotation.Bean;
@@ -92,7 +101,9 @@ class GatewayConfiguration {
             DurableStore cursors,
             GatewayMetrics metrics,
             FanoutSettings fanout,
-            GatewaySettings settings) {
+            GatewaySettings settings,
+            NamespaceSettings namespaces,
+            RedisSettings redis) {
         TailMotion motion = new TailMotion();
         Shards shards = new Shards(
                 loops.group(),
@@ -107,8 +118,37 @@ class GatewayConfiguration {
                 KafkaTailer.Settings.of(settings.kafka(), fanout.topic(), settings.linger(), settings.gather()),
                 dispatcher);
         motion.of(tailer);
+        HedgeRing ring = new HedgeRing(
+                HedgeRing.Settings.of(settings.redis().hedgeAfter().toMillis()), metrics);
+        RedisTailer copies = null;
+        if (settings.redis().enabled()) {
+            Deliveries deliveries = deliveries(namespaces);
+            dispatcher.meet(ring, deliveries, System::nanoTime);
+            FallbackDispatcher fallback = new FallbackDispatcher(
+                    ring,
+                    deliveries,
+                    dispatcher::tail,
+                    shards.all(),
+                    ByteBufAllocator.DEFAULT,
+                    (int) fanout.maxPayloadBytes().toBytes(),
+                    metrics,
+                    System::nanoTime);
+            copies = new RedisTailer(redis.url(), fanout.topic(), fallback, metrics);
+            copies.start();
+        }
         tailer.start();
-        return new RunningCore(shards, dispatcher, tailer, metrics);
+        return new RunningCore(shards, dispatcher, tailer, copies, ring, metrics);
+    }
+
+    private static Deliveries deliveries(NamespaceSettings namespaces) {
+        Map<String, Delivery> byName = new HashMap<>();
+        namespaces.namespaces().forEach((name, ns) -> byName.put(name, ns.delivery()));
+        return new Deliveries(byName);
+    }
+
+    @Bean
+    SourceMeters sourceMeters(RunningCore core) {
+        return new SourceMeters(core);
     }
 
     private static @Nullable FrameDeflater deflater(GatewaySettings.Compression c) {
@@ -117,6 +157,7 @@ class GatewayConfiguration {
 
     @Bean
     GatewayCore gatewayCore(RunningCore core) {
-        return new GatewayCore(core.shards(), core::partitions, core::connections, core::caughtUp, core::drain);
+        return new GatewayCore(
+                core.shards(), core::partitions, core::connections, core::caughtUp, core::sources, core::drain);
     }
 }

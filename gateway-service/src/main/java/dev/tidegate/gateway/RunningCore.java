@@ -1,13 +1,17 @@
 package dev.tidegate.gateway;
 
 import dev.tidegate.gateway.backplane.KafkaTailer;
+import dev.tidegate.gateway.backplane.RedisTailer;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
+import dev.tidegate.gateway.fanout.HedgeRing;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.session.Shards;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** The core as the edge sees it. Any thread. */
 final class RunningCore implements AutoCloseable {
@@ -23,13 +27,24 @@ final class RunningCore implements AutoCloseable {
     private final Shards shards;
     private final FanoutDispatcher dispatcher;
     private final KafkaTailer tailer;
+    private final @Nullable RedisTailer redis;
+    private final HedgeRing ring;
     private final GatewayMetrics metrics;
     private volatile boolean everCaughtUp;
 
-    RunningCore(Shards shards, FanoutDispatcher dispatcher, KafkaTailer tailer, GatewayMetrics metrics) {
+    /** @param redis null where it is switched off */
+    RunningCore(
+            Shards shards,
+            FanoutDispatcher dispatcher,
+            KafkaTailer tailer,
+            @Nullable RedisTailer redis,
+            HedgeRing ring,
+            GatewayMetrics metrics) {
         this.shards = shards;
         this.dispatcher = dispatcher;
         this.tailer = tailer;
+        this.redis = redis;
+        this.ring = ring;
         this.metrics = metrics;
     }
 
@@ -48,13 +63,37 @@ final class RunningCore implements AutoCloseable {
 
     /**
      * Whether the tail has once been reached. It stays so while Kafka is away: a load balancer that took every gateway
-     * out then would cut the clients off from what still works.
+     * out then would cut the clients off from what still works: live delivery over Redis, and replay from memory.
      */
     boolean caughtUp() {
         if (!everCaughtUp && tailer.state() == KafkaTailer.State.TAILING) {
             everCaughtUp = true;
         }
         return everCaughtUp;
+    }
+
+    /** How Kafka is, in a word: {@code live}, {@code stalled} (it does not answer) or {@code away} (never found, stopped). */
+    String kafka() {
+        return switch (tailer.state()) {
+            case TAILING -> "live";
+            case STALLED -> "stalled";
+            case CONNECTING, STOPPED -> "away";
+        };
+    }
+
+    /** How Redis is: {@code live}, {@code away} or {@code off}. */
+    String redis() {
+        RedisTailer r = redis;
+        return r == null ? "off" : r.state() == RedisTailer.State.LIVE ? "live" : "away";
+    }
+
+    /** For health's details. */
+    Map<String, String> sources() {
+        return Map.of("kafka", kafka(), "redis", redis());
+    }
+
+    HedgeRing ring() {
+        return ring;
     }
 
     /** Ends when no connection is left; the caller bounds the wait. */
@@ -81,6 +120,10 @@ final class RunningCore implements AutoCloseable {
 
     @Override
     public void close() {
+        RedisTailer r = redis;
+        if (r != null) {
+            r.close(); // first: it may hold the lock that the other one waits for
+        }
         tailer.close();
     }
 }

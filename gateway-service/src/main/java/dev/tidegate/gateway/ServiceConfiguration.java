@@ -6,6 +6,7 @@ import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
 import dev.tidegate.gateway.config.NamespaceSettings;
+import dev.tidegate.gateway.config.RedisSettings;
 import dev.tidegate.gateway.transport.EdgeConfiguration;
 import dev.tidegate.tokens.IssuerKeys;
 import dev.tidegate.tokens.JwtVerifier;
@@ -30,7 +31,12 @@ import org.springframework.context.annotation.Import;
  */
 @Configuration(proxyBeanMethods = false)
 @ImportAutoConfiguration
-@EnableConfigurationProperties({AuthSettings.class, FanoutSettings.class, GatewaySettings.class, NamespaceSettings.class
+@EnableConfigurationProperties({
+    AuthSettings.class,
+    FanoutSettings.class,
+    GatewaySettings.class,
+    NamespaceSettings.class,
+    RedisSettings.class
 })
 @Import(EdgeConfiguration.class)
 class ServiceConfiguration {
@@ -48,7 +54,8 @@ class ServiceConfiguration {
                                 orElse(ns.anonymousSubscribe(), auth.anonymous()),
                                 orElse(ns.anonymousPublish(), auth.anonymous()),
                                 ns.publish(),
-                                ns.slowClient())));
+                                ns.slowClient(),
+                                ns.delivery())));
         if (namespaces.isEmpty()) {
             LOG.warn("tidegate.namespaces: none is declared, so no channel can be subscribed to");
         }

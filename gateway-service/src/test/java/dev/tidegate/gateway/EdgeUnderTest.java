@@ -110,7 +110,12 @@ public final class EdgeUnderTest implements AutoCloseable {
         @Bean
         GatewayCore gatewayCore(FakeCore fake, WebServerApplicationContext context) {
             return new GatewayCore(
-                    fake::open, () -> fake.partitions, fake.connections::get, () -> fake.caughtUp, within -> {
+                    fake::open,
+                    () -> fake.partitions,
+                    fake.connections::get,
+                    () -> fake.caughtUp,
+                    () -> Map.of("kafka", "live", "redis", "off"),
+                    within -> {
                         fake.drains.add(within);
                         fake.serverWasUpWhileDraining = isListening(context);
                         return CompletableFuture.completedStage(null);

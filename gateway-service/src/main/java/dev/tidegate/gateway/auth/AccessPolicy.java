@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.auth;
 
+import dev.tidegate.gateway.fanout.Delivery;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
@@ -22,6 +23,7 @@ public final class AccessPolicy {
      * @param anonymousPublish whether clients without a token may publish
      * @param publish whether clients may publish at all
      * @param slowClient what happens to subscriptions of a connection that takes no more
+     * @param delivery what is done with the copies of events that come over Redis
      */
     public record Namespace(
             int historyLimit,
@@ -29,15 +31,23 @@ public final class AccessPolicy {
             boolean anonymousSubscribe,
             boolean anonymousPublish,
             boolean publish,
-            SlowClient slowClient) {
-        /** One whose slow clients are parked. */
+            SlowClient slowClient,
+            Delivery delivery) {
+        /** One that is ordered and whose slow clients are parked. */
         public Namespace(
                 int historyLimit,
                 boolean personal,
                 boolean anonymousSubscribe,
                 boolean anonymousPublish,
                 boolean publish) {
-            this(historyLimit, personal, anonymousSubscribe, anonymousPublish, publish, SlowClient.PARK);
+            this(
+                    historyLimit,
+                    personal,
+                    anonymousSubscribe,
+                    anonymousPublish,
+                    publish,
+                    SlowClient.PARK,
+                    Delivery.ORDERED);
         }
     }
 

@@ -201,26 +201,10 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
                 boolean behind = dispatcher.awaitIdle(gather);
                 ConsumerRecords<byte[], byte[]> records = c.poll(POLL);
                 long polled = System.nanoTime();
-                dispatcher.begin();
-                int read = stage(records);
-                OffsetOutOfRangeException outOfRange = null;
-                if (behind && read > 0) {
-                    // That poll brought what had been fetched before the wait; this one what has come since.
-                    try {
-                        read += stage(c.poll(FRESH));
-                    } catch (OffsetOutOfRangeException e) {
-                        outOfRange = e; // the consumer has moved past the first poll's records: they go out first
-                    }
-                }
-                dispatcher.end(read);
-                if (outOfRange != null) {
-                    throw outOfRange;
-                }
-                if (read > 0) {
-                    long left = linger - (System.nanoTime() - polled);
-                    if (left > 0) {
-                        LockSupport.parkNanos(left); // an early return costs a small batch, no more
-                    }
+                int read = dispatch(c, records, behind);
+                long left = linger - (System.nanoTime() - polled);
+                if (read > 0 && left > 0) {
+                    LockSupport.parkNanos(left); // an early return costs a small batch, no more
                 }
             } catch (OffsetOutOfRangeException e) {
                 // A recreated topic's log is shorter, too. Its records must not be taken for the old one's.
@@ -239,6 +223,31 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
 
     private void told() {
         LOG.warn("Topic {} has been recreated", settings.topic());
+    }
+
+    /** Dispatches what a poll has brought, and where the loops were at work, what has come since; the number of records. */
+    private int dispatch(KafkaConsumer<byte[], byte[]> c, ConsumerRecords<byte[], byte[]> records, boolean behind)
+            throws InterruptedException {
+        try {
+            dispatcher.begin();
+            int read = stage(records);
+            OffsetOutOfRangeException outOfRange = null;
+            if (behind && read > 0) {
+                // That poll brought what had been fetched before the wait; this one what has come since.
+                try {
+                    read += stage(c.poll(FRESH));
+                } catch (OffsetOutOfRangeException e) {
+                    outOfRange = e; // the consumer has moved past the first poll's records: they go out first
+                }
+            }
+            dispatcher.end(read);
+            if (outOfRange != null) {
+                throw outOfRange;
+            }
+            return read;
+        } finally {
+            dispatcher.idle();
+        }
     }
 
     /** Gives the dispatcher what one poll has brought; the number of records. */

@@ -27,6 +27,7 @@ import org.springframework.util.unit.DataSize;
  * @param compression permessage-deflate for WebSocket clients that offer it
  * @param ingest how client publishes reach the ingest service
  * @param replay how missed events are asked for
+ * @param redis the second way for events, over Redis
  */
 @ConfigurationProperties(value = "tidegate.gateway", ignoreUnknownFields = false)
 public record GatewaySettings(
@@ -43,7 +44,8 @@ public record GatewaySettings(
         @DefaultValue Socket socket,
         @DefaultValue Compression compression,
         @DefaultValue Ingest ingest,
-        @DefaultValue ReplayService replay) {
+        @DefaultValue ReplayService replay,
+        @DefaultValue Redis redis) {
     /** Most event loops: the interest table keeps one bit of a long for each. */
     public static final int MAX_LOOPS = 64;
 
@@ -176,6 +178,21 @@ public record GatewaySettings(
             InvalidSetting.unlessBetween(p + "in-flight", inFlight, 1, 1_000_000);
             InvalidSetting.unlessBetween(p + "connections", connections, 1, 10_000);
             InvalidSetting.unlessBetween(p + "timeout", timeout, Duration.ofMillis(10), Duration.ofMinutes(5));
+        }
+    }
+
+    /**
+     * The second way for events, over Redis; its address is {@code tidegate.redis.url}.
+     *
+     * @param enabled whether copies of events are taken from there; without it ephemeral channels are silent
+     * @param hedgeAfter how long a copy waits for Kafka while Kafka stands still, before it is delivered provisionally
+     */
+    public record Redis(
+            @DefaultValue("true") boolean enabled,
+            @DefaultValue("250ms") Duration hedgeAfter) {
+        public Redis {
+            InvalidSetting.unlessBetween(
+                    "tidegate.gateway.redis.hedge-after", hedgeAfter, Duration.ofMillis(10), Duration.ofMinutes(1));
         }
     }
 

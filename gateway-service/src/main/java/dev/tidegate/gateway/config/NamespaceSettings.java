@@ -1,6 +1,7 @@
 package dev.tidegate.gateway.config;
 
 import dev.tidegate.gateway.auth.SlowClient;
+import dev.tidegate.gateway.fanout.Delivery;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
@@ -41,6 +42,7 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
      * @param anonymousPublish whether clients without a token may publish; null: if they are allowed at all
      * @param publish whether clients may publish at all
      * @param slowClient what happens to subscriptions of a connection that takes no more
+     * @param delivery what is done with the copies of events that come over Redis
      */
     public record Namespace(
             @DefaultValue("1000") int historyLimit,
@@ -48,7 +50,8 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             @Nullable Boolean anonymousSubscribe,
             @Nullable Boolean anonymousPublish,
             @DefaultValue("true") boolean publish,
-            @DefaultValue("park") SlowClient slowClient) {
+            @DefaultValue("park") SlowClient slowClient,
+            @DefaultValue("ordered") Delivery delivery) {
         private void check(String name) {
             InvalidSetting.unlessBetween(name + ".history-limit", historyLimit, 0, 1_000_000);
             if (personal && Boolean.TRUE.equals(anonymousSubscribe)) {
@@ -61,7 +64,7 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             if (!text.isBlank()) {
                 throw new InvalidSetting("tidegate.namespaces.*", text, "nothing, or the namespace's settings");
             }
-            return new Namespace(1000, false, null, null, true, SlowClient.PARK);
+            return new Namespace(1000, false, null, null, true, SlowClient.PARK, Delivery.ORDERED);
         }
     }
 }

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +49,7 @@ public final class FanoutDispatcher {
     // The records of the batch that are wanted, linked per channel in arrival order.
     private @Nullable ConsumerRecord<byte[], byte[]>[] staged = newStaged(256);
     private int[] next = new int[256];
+    private byte @Nullable [] @Nullable [] provisionalIds; // of those delivered provisionally; null if there is none
     private int stagedCount;
     private Interest[] touched = new Interest[64];
     private long[] lastOffsetBefore = new long[64]; // of each of them, before this batch
@@ -68,6 +70,10 @@ public final class FanoutDispatcher {
             GatewayMetrics metrics) {
         this(shards, allocator, maxPayloadBytes, metrics, null);
     }
+
+    private @Nullable HedgeRing ring;
+    private Deliveries deliveries = Deliveries.ORDERED;
+    private LongSupplier clock = System::nanoTime;
 
     /**
      * A dispatcher to these loops.
@@ -94,6 +100,17 @@ public final class FanoutDispatcher {
         }
     }
 
+    /**
+     * Lets records meet the copies of their events that come over Redis; before the tailer starts.
+     *
+     * @param nanoTime the clock, {@link System#nanoTime} but in a simulation
+     */
+    public void meet(HedgeRing copies, Deliveries byNamespace, LongSupplier nanoTime) {
+        ring = copies;
+        deliveries = byNamespace;
+        clock = nanoTime;
+    }
+
     /** Number of event loops. */
     public int loops() {
         return builders.length;
@@ -106,6 +123,10 @@ public final class FanoutDispatcher {
 
     /** Starts on a topic, or moves every subscription to a recreated one; returns when every loop has done so. */
     public void moveTo(Tail newTail) throws InterruptedException {
+        HedgeRing r = ring;
+        if (r != null) {
+            r.partitions(newTail.partitions());
+        }
         tail = newTail;
         CountDownLatch done = new CountDownLatch(shards.size());
         for (ShardInbox shard : shards) {
@@ -152,6 +173,18 @@ public final class FanoutDispatcher {
         }
         movedCount = 0;
         movedBefore = 0;
+        HedgeRing r = ring;
+        if (r != null) {
+            r.busy(clock.getAsLong());
+        }
+    }
+
+    /** The tailer waits for Kafka again, or has given a batch up. */
+    public void idle() {
+        HedgeRing r = ring;
+        if (r != null) {
+            r.free(clock.getAsLong());
+        }
     }
 
     /** A partition of this batch reaches this offset. */
@@ -204,6 +237,7 @@ public final class FanoutDispatcher {
             metrics.recordsWanted.add(stagedCount);
             boolean whole = false;
             try {
+                findProvisional();
                 for (int i = 0; i < touchedCount; i++) {
                     encode(t, touched[i]);
                 }
@@ -216,6 +250,69 @@ public final class FanoutDispatcher {
         for (int i = 0; i < movedCount; i++) {
             t.markDispatched(movedPartitions[i], movedTo[i]);
         }
+        tellMoved();
+    }
+
+    private void tellMoved() {
+        HedgeRing r = ring;
+        if (r != null && movedCount > 0) {
+            long now = r.now(clock.getAsLong());
+            for (int i = 0; i < movedCount; i++) {
+                r.moved(movedPartitions[i], now);
+            }
+        }
+    }
+
+    /**
+     * Notes the ids of what is wanted, and which of it has been delivered from its copy. Before anything of the batch is
+     * encoded: from here on no copy of these is delivered any more.
+     */
+    private void findProvisional() {
+        HedgeRing r = ring;
+        if (r == null) {
+            return;
+        }
+        long now = r.now(clock.getAsLong());
+        r.lock();
+        try {
+            for (int i = 0; i < touchedCount; i++) {
+                Interest interest = touched[i];
+                if (deliveries.of(interest) != Delivery.EPHEMERAL) {
+                    findProvisional(r, interest, now);
+                }
+            }
+        } finally {
+            r.unlock();
+        }
+    }
+
+    private void findProvisional(HedgeRing r, Interest interest, long now) {
+        for (int i = interest.stagedHead; i >= 0; i = next[i]) {
+            ConsumerRecord<byte[], byte[]> record = staged[i];
+            byte[] id = record == null || record.partition() != interest.partition ? null : idOf(record);
+            if (id != null && r.brought(interest.partition, interest.name, id, now)) {
+                byte @Nullable [] @Nullable [] all = provisionalIds;
+                if (all == null) {
+                    all = new byte[staged.length][];
+                    provisionalIds = all;
+                }
+                all[i] = id;
+            }
+        }
+    }
+
+    /** The id as {@link FanoutRecord} would read it: of several good ones the last. */
+    private static byte @Nullable [] idOf(ConsumerRecord<byte[], byte[]> record) {
+        byte[] id = null;
+        for (Header h : record.headers()) {
+            if (h.key().equals(FanoutRecord.HEADER_ID)) {
+                byte[] value = h.value();
+                if (value != null && FanoutRecord.isName(value)) {
+                    id = value;
+                }
+            }
+        }
+        return id;
     }
 
     /** Forgets the staged records; with {@code undo} also what has been made of them. */
@@ -232,6 +329,7 @@ public final class FanoutDispatcher {
         Arrays.fill(staged, 0, stagedCount, null);
         touchedCount = 0;
         stagedCount = 0;
+        provisionalIds = null;
         if (undo) {
             for (LoopBatch.Builder b : builders) {
                 b.discard();
@@ -285,6 +383,7 @@ public final class FanoutDispatcher {
             }
             eventToBuilders(record.offset(), wsLoops | sseLoops, sseLoops, deflateLoops);
             subjectToBuilders(view.subject(), wsLoops | sseLoops);
+            provisionalToBuilders(i, wsLoops | sseLoops);
         }
         if (started) {
             appendToBuilders(wsLoops | sseLoops, sseLoops, deflateLoops);
@@ -372,6 +471,16 @@ public final class FanoutDispatcher {
                     b.ws.writerIndex() + ws.size(),
                     wantsSse ? sseIndex + sse.size() : sseIndex,
                     wantsDeflated ? deflatedIndex + deflated.size() : deflatedIndex);
+        }
+    }
+
+    private void provisionalToBuilders(int stagedIndex, long loops) {
+        byte @Nullable [] @Nullable [] all = provisionalIds;
+        byte[] id = all == null ? null : all[stagedIndex];
+        if (id != null) {
+            for (long bits = loops; bits != 0; bits &= bits - 1) {
+                builders[Long.numberOfTrailingZeros(bits)].provisional(id);
+            }
         }
     }
 

@@ -39,6 +39,10 @@ public final class Interest {
      */
     volatile long deflateLoops;
 
+    /** What the channel's namespace does with copies; the same for whoever looks it up first. */
+    @Nullable
+    Delivery delivery;
+
     private volatile long base = UNKNOWN;
     private boolean dead; // under the monitor
 

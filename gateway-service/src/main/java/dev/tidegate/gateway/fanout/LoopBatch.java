@@ -22,6 +22,7 @@ public final class LoopBatch {
     private final long[] offset; // per event
     private final int[] sseEnd; // per event, index in sse after its block; empty without event streams
     private final byte @Nullable [] @Nullable [] subjects; // per event its subject or null; null if none has one
+    private final byte @Nullable [] @Nullable [] ids; // per event its id if it was provisional; null if none was
     private final Tail tail;
     private final int[] partitions;
     private final long[] ends;
@@ -37,6 +38,7 @@ public final class LoopBatch {
         this.deflated = b.deflated == null ? null : new Frames(b.deflated, Arrays.copyOf(b.deflatedEnd, b.events));
         this.sseEnd = b.sse == null ? NONE : Arrays.copyOf(b.sseEnd, b.events);
         this.subjects = b.subjects;
+        this.ids = b.ids;
         this.tail = tail;
         this.partitions = partitions;
         this.ends = ends;
@@ -63,6 +65,7 @@ public final class LoopBatch {
             this.sseEnd = less(Arrays.copyOfRange(of.sseEnd, first, end), sseFrom);
         }
         this.subjects = null;
+        this.ids = null;
         this.tail = of.tail;
         this.partitions = of.partitions;
         this.ends = of.ends;
@@ -138,6 +141,18 @@ public final class LoopBatch {
         return ws.bytes.capacity() + (sse == null ? 0 : sse.capacity());
     }
 
+    /** Whether some events of the batch have been delivered provisionally. */
+    public boolean hasProvisional() {
+        return ids != null;
+    }
+
+    /** The id of an event of the segment if it has been delivered provisionally, else null. A copy knows none. */
+    public byte @Nullable [] provisionalId(int segment, int event) {
+        byte @Nullable [] @Nullable [] all = ids;
+        int i = firstEvent[segment] + event;
+        return all == null || i >= all.length ? null : all[i];
+    }
+
     /** Index of the segment's first event above this offset; {@link #events} if there is none. */
     public int firstAbove(int segment, long position) {
         int i = firstEvent[segment];
@@ -197,8 +212,13 @@ public final class LoopBatch {
 
         /** The segment's frames from this event on; the caller owns the returned buffer. */
         public ByteBuf from(int segment, int event) {
+            return range(segment, event, events(segment));
+        }
+
+        /** The segment's frames from this event on and before that one; the caller owns the returned buffer. */
+        public ByteBuf range(int segment, int event, int toEvent) {
             int from = start(firstEvent[segment] + event);
-            return bytes.retainedSlice(from, end(segment) - from);
+            return bytes.retainedSlice(from, start(firstEvent[segment] + toEvent) - from);
         }
 
         /** The address of the segment's frames, where they have one; valid while the batch is. */
@@ -281,6 +301,8 @@ public final class LoopBatch {
         int[] deflatedEnd = new int[64];
         byte @Nullable [] @Nullable [] subjects;
 
+        byte @Nullable [] @Nullable [] ids;
+
         boolean isEmpty() {
             return segments == 0;
         }
@@ -317,6 +339,16 @@ public final class LoopBatch {
             all[events - 1] = s;
         }
 
+        /** The last event has been delivered provisionally, and this is its id. */
+        void provisional(byte[] id) {
+            byte @Nullable [] @Nullable [] all = ids;
+            if (all == null || all.length < events) {
+                all = all == null ? new byte[offset.length][] : Arrays.copyOf(all, offset.length);
+                ids = all;
+            }
+            all[events - 1] = id;
+        }
+
         /** Gives back what was built and not handed over. */
         void discard() {
             ws.release();
@@ -337,6 +369,7 @@ public final class LoopBatch {
             segments = 0;
             events = 0;
             subjects = null; // the batch has it now
+            ids = null; // the batch has it now
             ws = io.netty.buffer.Unpooled.EMPTY_BUFFER;
             sse = null;
             deflated = null;

@@ -135,6 +135,12 @@ public final class Tail {
         return interests.get(probe);
     }
 
+    /** The same for any thread, at the price of a few objects. */
+    @Nullable
+    Interest lookUp(byte[] channel) {
+        return interests.get(new Key(channel));
+    }
+
     /** Bytes as a key. The tailer's probe is the only mutable one, and never enters the map. */
     private static final class Key {
         private byte[] bytes;

@@ -81,6 +81,21 @@ public final class GatewayMeters implements MeterBinder {
         counter(registry, "durable.lookups", metrics.durableLookUps, "Look-ups of durable cursors");
         counter(registry, "durable.retries", metrics.durableRetries, "Look-ups of durable cursors made again");
         counter(registry, "bad.frames", metrics.badFrames, "Client frames answered with an error");
+        counter(registry, "copies.received", metrics.copies, "Copies over Redis of channels subscribed to here");
+        counter(registry, "copies.deduplicated", metrics.copiesDeduplicated, "Copies whose event had come before");
+        counter(registry, "hedged", metrics.hedged, "Copies delivered because Kafka stood still");
+        counter(registry, "provisional", metrics.provisional, "Frames of copies handed to sockets");
+        counter(registry, "reconciled", metrics.reconciled, "Events told as positions to who had them already");
+        counter(registry, "copies.forgotten", metrics.idsForgotten, "Provisional ids forgotten before their record");
+        for (GatewayMetrics.CopyLoss cause : GatewayMetrics.CopyLoss.values()) {
+            counter(
+                    registry,
+                    "copies.dropped",
+                    metrics.copiesLost(cause),
+                    "Copies over Redis that did not get on",
+                    "cause",
+                    cause.name().toLowerCase(Locale.ROOT));
+        }
         for (FanoutRecord.Undeliverable cause : FanoutRecord.Undeliverable.values()) {
             counter(
                     registry,

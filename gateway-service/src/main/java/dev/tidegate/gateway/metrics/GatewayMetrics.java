@@ -58,6 +58,42 @@ public final class GatewayMetrics {
     /** Sessions closed for a fault of the gateway's own. Anything but 0 is a defect; the log has its stack trace. */
     public final LongAdder faults = new LongAdder();
 
+    /** Copies of the Redis tier that came to channels wanted here. */
+    public final LongAdder copies = new LongAdder();
+    /** Copies whose record, or whose like, had come before. */
+    public final LongAdder copiesDeduplicated = new LongAdder();
+    /** Copies delivered because Kafka stood still. */
+    public final LongAdder hedged = new LongAdder();
+    /** Frames of the Redis tier handed to sockets: one per copy and subscriber. */
+    public final LongAdder provisional = new LongAdder();
+    /** Events told as a position, since their subscriber had them already: one per event and subscriber. */
+    public final LongAdder reconciled = new LongAdder();
+    /** Ids of provisional events forgotten before their record came: delivered twice, recognisable by the id. */
+    public final LongAdder idsForgotten = new LongAdder();
+
+    /** Why a copy of the Redis tier did not get on. But for ephemeral events nothing is lost: Kafka has them. */
+    public enum CopyLoss {
+        /** Nobody here wants its channel. */
+        UNWANTED,
+        /** It is no copy, or cannot be delivered. */
+        INVALID,
+        /** More came than were looked at. */
+        QUEUE_FULL,
+        /** More waited for their records than may. */
+        RING_FULL,
+        /** An ephemeral one, and a subscriber whose connection takes no more. */
+        SLOW_CLIENT,
+        /** A fault of the gateway's own, no memory included. */
+        FAULT
+    }
+
+    private final Map<CopyLoss, LongAdder> copiesLost = adders(CopyLoss.class);
+
+    /** Copies that did not get on, by cause. */
+    public LongAdder copiesLost(CopyLoss cause) {
+        return Objects.requireNonNull(copiesLost.get(cause));
+    }
+
     /** Replay requests that sessions made. */
     public final LongAdder replayRequests = new LongAdder();
     /** Replay requests that travelled: fewer, where sessions asked for the same. */

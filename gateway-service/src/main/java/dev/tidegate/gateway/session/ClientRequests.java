@@ -3,6 +3,7 @@ package dev.tidegate.gateway.session;
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.auth.TokenVerifier.Verdict;
+import dev.tidegate.gateway.fanout.Delivery;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ClientFrame;
 import dev.tidegate.protocol.CloseCode;
@@ -144,6 +145,12 @@ final class ClientRequests {
             }
             if (!shard.hasTail()) {
                 throw new ProtocolException(ErrorCode.UNAVAILABLE, "the fan-out log has not been reached yet");
+            }
+            if (ns.delivery() == Delivery.EPHEMERAL) {
+                // No past there, so no error for asking: SDKs resubscribe all channels with their cursors.
+                ClientFrame.Subscribe now = new ClientFrame.Subscribe(frame.id(), name, null, -1, null);
+                subscribe(session, now, null, shard.channel(name));
+                return;
             }
             if (frame.last() > ns.historyLimit()) {
                 throw new ProtocolException(

@@ -108,7 +108,7 @@ final class Conflation {
             if (k.prev() > sub.position) {
                 sub.overflow(k.offset() - 1);
             }
-            sub.session.write(sub, k.event(), 0, 0);
+            sub.session.write(sub, k.event(), 0, 0, 1);
             sub.position = k.offset();
             sub.session.shard.shared.metrics().conflated.increment();
         }

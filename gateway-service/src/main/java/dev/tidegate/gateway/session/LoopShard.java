@@ -3,6 +3,8 @@ package dev.tidegate.gateway.session;
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.fanout.LoopBatch;
+import dev.tidegate.gateway.fanout.ProvisionalBatch;
+import dev.tidegate.gateway.fanout.ProvisionalInbox;
 import dev.tidegate.gateway.fanout.ShardInbox;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
@@ -37,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * {@link #offer}, {@link #moveTo}, {@link #skip} and {@link #drain} runs on the loop and asserts it; those four only put a
  * task into the loop's queue.
  */
-public final class LoopShard implements ShardInbox {
+public final class LoopShard implements ShardInbox, ProvisionalInbox {
     private static final Logger LOG = LoggerFactory.getLogger(LoopShard.class);
 
     /** What the shards of a gateway share. */
@@ -77,12 +79,14 @@ public final class LoopShard implements ShardInbox {
     final Acks acks = new Acks(this);
 
     private final DirectSends sends = new DirectSends(this);
+    private final ProvisionalDelivery copies = new ProvisionalDelivery(this);
     private final boolean useRing;
     private final Sweep sweep;
     private @Nullable MessageInflater inflater; // from the first compressed message on
     private @Nullable Tail tail;
     private long delivered; // by the batch under way
     private long passedOver; // by the segment under way
+    private @Nullable Reconciliation reconciliation; // of the segment that is being delivered
     private boolean moving;
     private final Departures departures = new Departures(this);
 
@@ -167,6 +171,11 @@ public final class LoopShard implements ShardInbox {
         return true;
     }
 
+    @Override
+    public void offerProvisional(ProvisionalBatch batch) throws InterruptedException {
+        copies.offer(batch);
+    }
+
     private void deliver(LoopBatch batch) {
         assert loop.inEventLoop();
         if (batch.tail() != tail) {
@@ -191,13 +200,15 @@ public final class LoopShard implements ShardInbox {
         boolean direct = sends.hasRing() && batch.isDirect();
         LoopBatch.Frames plain = batch.frames(segment, false);
         LoopBatch.Frames deflated = batch.frames(segment, true);
+        Reconciliation told = Reconciliation.of(channel, batch, segment);
+        reconciliation = told;
         Subscription[] subs = channel.ws;
         for (int i = 0, n = channel.wsCount; i < n; i++) {
             Subscription sub = subs[i];
             Session session = sub.session;
             LoopBatch.Frames frames = session.deflates() ? deflated : plain;
             try {
-                if (sub.merge != null || sub.parked || sub.position >= first) {
+                if (sub.merge != null || sub.parked || sub.position >= first || told != null) {
                     kept = exceptional(sub, batch, segment, kept);
                 } else if (direct && sends.offer(session, batch, segment, frames)) {
                     written++;
@@ -219,6 +230,10 @@ public final class LoopShard implements ShardInbox {
             } catch (RuntimeException e) {
                 broken(sub.session, e);
             }
+        }
+        if (told != null) {
+            reconciliation = null;
+            shared.metrics().reconciled.add(told.reconciled());
         }
         if (passedOver > 0) {
             shared.metrics().passedOver(channel.slowClient).add(passedOver);
@@ -259,9 +274,14 @@ public final class LoopShard implements ShardInbox {
             passedOver += batch.events(segment) - from;
             return kept;
         }
-        delivered += batch.events(segment) - from;
         sends.before(sub.session);
-        sub.session.write(sub, batch, segment, from);
+        Reconciliation told = reconciliation;
+        if (told != null) {
+            delivered += told.write(sub, from);
+        } else {
+            delivered += batch.events(segment) - from;
+            sub.session.write(sub, batch, segment, from, batch.events(segment));
+        }
         return kept;
     }
 
@@ -313,6 +333,7 @@ public final class LoopShard implements ShardInbox {
         if (sub.session.deflates()) {
             channel.countDeflating(1, index);
         }
+        sub.lastMissed = channel.provisionalDeliveries;
         shared.metrics().subscriptions.increment();
         return position;
     }

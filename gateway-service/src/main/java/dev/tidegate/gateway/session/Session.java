@@ -53,6 +53,7 @@ final class Session {
     private boolean dirty;
     private boolean anyParked;
     private boolean doomed; // a close is on its way: what is parked stays so
+    private boolean lostEphemeral; // since it last was seen to read
     private boolean ticked; // in the shard's list of sessions with resumes
     private byte silentBeats;
     private short publishes;
@@ -441,6 +442,7 @@ final class Session {
             return;
         }
         silentBeats = 0;
+        lostEphemeral = false;
         ctx.channel().config().setAutoRead(true);
         Resumes r = resumes;
         if (r != null) {
@@ -504,7 +506,8 @@ final class Session {
             silentBeats = 0; // the client of an event stream says nothing; that it takes what it gets must do
         }
         if (silentBeats >= 2) {
-            close(CloseCode.HEARTBEAT_MISSED, CloseCode.HEARTBEAT_MISSED.defaultReason());
+            CloseCode why = lostEphemeral ? CloseCode.CANNOT_KEEP_UP : CloseCode.HEARTBEAT_MISSED;
+            close(why, why.defaultReason());
             return;
         }
         silentBeats++;
@@ -542,6 +545,11 @@ final class Session {
 
     // ---- what goes out
 
+    /** An ephemeral event was not for a connection that takes no more: if it is closed for that, it is told why. */
+    void lostEphemeral() {
+        lostEphemeral = true;
+    }
+
     boolean writable() {
         ChannelOutboundBuffer p = pending;
         return p != null && p.isWritable();
@@ -564,9 +572,9 @@ final class Session {
         var _ = ctx.write(frames, ctx.voidPromise());
     }
 
-    void write(Subscription sub, LoopBatch batch, int segment, int fromEvent) {
+    void write(Subscription sub, LoopBatch batch, int segment, int fromEvent, int toEvent) {
         markDirty();
-        out.events(ctx, this, sub, batch, segment, fromEvent);
+        out.events(ctx, this, sub, batch, segment, fromEvent, toEvent);
     }
 
     void flush(@Nullable LoopBatch batch) {

@@ -41,8 +41,15 @@ interface SessionOutput {
     /** A page out of the log. An event stream's positions move along, since they stand in its blocks. */
     void replayed(ChannelHandlerContext ctx, Session session, Subscription sub, List<Replayed> events);
 
+    /** Events of a segment, from this one on and before that one. */
     void events(
-            ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent);
+            ChannelHandlerContext ctx,
+            Session session,
+            Subscription sub,
+            LoopBatch batch,
+            int segment,
+            int fromEvent,
+            int toEvent);
 
     void heartbeat(ChannelHandlerContext ctx);
 

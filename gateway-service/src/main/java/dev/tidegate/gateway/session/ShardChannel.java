@@ -36,6 +36,13 @@ final class ShardChannel {
     @Nullable
     Conflation conflation;
 
+    /** What has been delivered provisionally and waits for its record; else null. */
+    @Nullable
+    ProvisionalWindow provisional;
+
+    /** The number of the last provisional delivery; wraps around. */
+    int provisionalDeliveries;
+
     Subscription[] ws = NONE;
     int wsCount;
     Subscription[] sse = NONE;

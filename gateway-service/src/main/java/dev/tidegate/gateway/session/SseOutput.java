@@ -104,8 +104,14 @@ final class SseOutput implements SessionOutput {
 
     @Override
     public void events(
-            ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent) {
-        for (int e = fromEvent, n = batch.events(segment); e < n; e++) {
+            ChannelHandlerContext ctx,
+            Session session,
+            Subscription sub,
+            LoopBatch batch,
+            int segment,
+            int fromEvent,
+            int toEvent) {
+        for (int e = fromEvent; e < toEvent; e++) {
             var _ = ctx.write(batch.sse(segment, e), ctx.voidPromise());
             sub.position = batch.offset(segment, e);
             end(ctx, session, session.shard.framed.clear());

@@ -28,6 +28,9 @@ final class Subscription implements ReplayMerge.Target {
      */
     long position;
 
+    /** The number of the channel's last provisional delivery that this one did not get; see {@link ProvisionalWindow}. */
+    int lastMissed;
+
     /** Passing over events because the connection does not take them. */
     boolean parked;
 
@@ -119,7 +122,7 @@ final class Subscription implements ReplayMerge.Target {
 
     @Override
     public void live(LoopBatch segment, int fromEvent) {
-        session.write(this, segment, 0, fromEvent);
+        session.write(this, segment, 0, fromEvent, segment.events(0));
         position = segment.lastOffset(0);
     }
 

@@ -116,8 +116,14 @@ final class WebSocketOutput implements SessionOutput {
 
     @Override
     public void events(
-            ChannelHandlerContext ctx, Session session, Subscription sub, LoopBatch batch, int segment, int fromEvent) {
-        var _ = ctx.write(batch.frames(segment, deflating).from(segment, fromEvent), ctx.voidPromise());
+            ChannelHandlerContext ctx,
+            Session session,
+            Subscription sub,
+            LoopBatch batch,
+            int segment,
+            int fromEvent,
+            int toEvent) {
+        var _ = ctx.write(batch.frames(segment, deflating).range(segment, fromEvent, toEvent), ctx.voidPromise());
     }
 
     @Override

@@ -129,6 +129,7 @@ public class EdgeConfiguration {
     @Bean
     HealthIndicator tailHealthIndicator(GatewayCore core) {
         return () -> (core.caughtUp().getAsBoolean() ? Health.up() : Health.outOfService())
+                .withDetails(core.sources().get())
                 .withDetail("partitions", core.partitions().getAsInt())
                 .withDetail("connections", core.connections().getAsInt())
                 .build();

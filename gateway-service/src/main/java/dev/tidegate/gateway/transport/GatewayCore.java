@@ -2,10 +2,12 @@ package dev.tidegate.gateway.transport;
 
 import dev.tidegate.gateway.session.SessionOpener;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.IntSupplier;
+import java.util.function.Supplier;
 
 /**
  * What the edge (HTTP, handshakes, health) needs of the core (tailer, shards, sessions), and nothing more: the core knows
@@ -15,6 +17,7 @@ import java.util.function.IntSupplier;
  * @param partitions number of partitions of the fan-out topic; 0 while it is not known, and no client is taken then
  * @param connections open WebSockets and event streams; read at each handshake, so it must be cheap; any thread
  * @param caughtUp whether the tailer stands at the end of every partition: the gateway's readiness; any thread
+ * @param sources where events come from and how each source is, e.g. {@code kafka: live}; details of health; any thread
  * @param drain tells every client to reconnect elsewhere, spread over the given time, and closes it; completes when no
  *     connection is left; called once, before the server stops
  */
@@ -23,4 +26,5 @@ public record GatewayCore(
         IntSupplier partitions,
         IntSupplier connections,
         BooleanSupplier caughtUp,
+        Supplier<Map<String, String>> sources,
         Function<Duration, CompletionStage<?>> drain) {}

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tidegate.gateway.auth.SlowClient;
+import dev.tidegate.gateway.fanout.Delivery;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -72,7 +73,8 @@ class SettingsTest {
 
         // then
         assertThat(bound.get("chat"))
-                .isEqualTo(new NamespaceSettings.Namespace(1000, false, null, null, true, SlowClient.PARK));
+                .isEqualTo(new NamespaceSettings.Namespace(
+                        1000, false, null, null, true, SlowClient.PARK, Delivery.ORDERED));
         assertThat(bound.get("user").personal()).isTrue();
         assertThat(bound.get("quotes").slowClient()).isEqualTo(SlowClient.CONFLATE);
     }
@@ -90,6 +92,7 @@ class SettingsTest {
                 "tidegate.gateway.socket.unsent | 1KB | tidegate.gateway.socket.unsent: 1024 (expected: 4096 to 1073741824 bytes)",
                 "tidegate.gateway.replay.url | ftp://x | tidegate.gateway.replay.url: ftp://x (expected: http://host:port or https://host:port)",
                 "tidegate.gateway.ingest.url | nowhere | tidegate.gateway.ingest.url: nowhere (expected: http://host:port or https://host:port)",
+                "tidegate.gateway.redis.hedge-after | 1ms | tidegate.gateway.redis.hedge-after: 1ms (expected: 10ms to 60s)",
                 "tidegate.gateway.allowed-origins | example.com | tidegate.gateway.allowed-origins: example.com (expected: * or scheme://host[:port])",
                 "tidegate.gateway.compression.level | 0 | tidegate.gateway.compression.level: 0 (expected: 1 to 9)",
                 "tidegate.gateway.compression.threshold | 2MB | tidegate.gateway.compression.threshold: 2097152 (expected: 1 to 1048576 bytes)",

@@ -5,6 +5,7 @@ import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.auth.SlowClient;
 import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.fanout.Batches;
+import dev.tidegate.gateway.fanout.Delivery;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
 import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.LoopBatch;
@@ -57,7 +58,9 @@ final class ShardUnderTest {
         Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
         namespaces.put("default", new AccessPolicy.Namespace(100, false, true, true, true));
         for (SlowClient policy : SlowClient.values()) {
-            namespaces.put(policy.toString(), new AccessPolicy.Namespace(100, false, true, true, true, policy));
+            namespaces.put(
+                    policy.toString(),
+                    new AccessPolicy.Namespace(100, false, true, true, true, policy, Delivery.ORDERED));
         }
         AccessPolicy access = new AccessPolicy(namespaces);
         shard = new LoopShard(

@@ -114,6 +114,24 @@ final class SimLog {
         }
     }
 
+    /** Appends an event whose copy goes over Redis. */
+    void append(SimRedis.Published p) {
+        int partition = partitionOf(p.channel());
+        ConsumerRecord<byte[], byte[]> record = add(
+                partition,
+                p.channel().getBytes(StandardCharsets.UTF_8),
+                p.data().getBytes(StandardCharsets.UTF_8));
+        record.headers().add(new RecordHeader("ce_id", p.id().getBytes(StandardCharsets.UTF_8)));
+        note(p.channel(), record, p.id(), p.data(), "");
+    }
+
+    private void note(String channel, ConsumerRecord<byte[], byte[]> record, String id, String data, String subject) {
+        List<Event> of = events.get(channel);
+        long prev = of.isEmpty() ? -1 : of.getLast().offset();
+        of.add(new Event(channel, record.offset(), prev, id, data, subject));
+        serial++;
+    }
+
     private void addEvent(Random random, String channel, int partition, byte[] key) {
         String data = "{\"n\":" + serial + ",\"pad\":\"" + "y".repeat(random.nextInt(60)) + "\"}";
         ConsumerRecord<byte[], byte[]> record = add(partition, key, data.getBytes(StandardCharsets.UTF_8));
@@ -134,10 +152,7 @@ final class SimLog {
         if (!subject.isEmpty()) {
             record.headers().add(new RecordHeader("ce_subject", subject.getBytes(StandardCharsets.UTF_8)));
         }
-        List<Event> of = events.get(channel);
-        long prev = of.isEmpty() ? -1 : of.getLast().offset();
-        of.add(new Event(channel, record.offset(), prev, id, data, subject));
-        serial++;
+        note(channel, record, id, data, subject);
     }
 
     private ConsumerRecord<byte[], byte[]> add(int partition, byte[] key, byte[] value) {

@@ -2,9 +2,15 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.SlowClient;
+import dev.tidegate.gateway.fanout.Deliveries;
+import dev.tidegate.gateway.fanout.Delivery;
+import dev.tidegate.gateway.fanout.FallbackDispatcher;
 import dev.tidegate.gateway.fanout.FanoutDispatcher;
 import dev.tidegate.gateway.fanout.FrameDeflater;
+import dev.tidegate.gateway.fanout.HedgeRing;
 import dev.tidegate.gateway.fanout.LoopBatch;
+import dev.tidegate.gateway.fanout.ProvisionalBatch;
+import dev.tidegate.gateway.fanout.ProvisionalInbox;
 import dev.tidegate.gateway.fanout.ShardInbox;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
@@ -53,6 +59,9 @@ final class Simulation {
     private final Map<String, SimLog> logs = new HashMap<>();
     private final List<String> channels = new ArrayList<>();
     private final FanoutDispatcher dispatcher;
+    private final FallbackDispatcher fallback;
+    final SimRedis redis;
+    private boolean frozen;
     private final int partitions;
     private long[] next;
     private boolean calm;
@@ -68,6 +77,7 @@ final class Simulation {
     long delivered;
     long gaps;
     long overflows;
+    long provisional;
 
     /** @param trace receives what happens, or null */
     Simulation(long seed, boolean leakDetection, List<String> trace) {
@@ -87,12 +97,12 @@ final class Simulation {
         replay.trouble = random.nextInt(3) * 25;
         replay.chainsFromCursor = random.nextInt(3) == 0;
         int n = 1 + random.nextInt(3);
-        List<ShardInbox> inboxes = new ArrayList<>();
+        List<Inbox> inboxes = new ArrayList<>();
         Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
         for (SlowClient policy : POLICIES) {
             namespaces.put(
                     policy == SlowClient.PARK ? "default" : policy.toString(),
-                    new AccessPolicy.Namespace(100, false, true, true, true, policy));
+                    new AccessPolicy.Namespace(100, false, true, true, true, policy, Delivery.ORDERED));
         }
         AccessPolicy access = new AccessPolicy(namespaces);
         var shared = new LoopShard.Shared(
@@ -118,6 +128,13 @@ final class Simulation {
         }
         dispatcher = new FanoutDispatcher(
                 inboxes, batches, SimLog.MAX_PAYLOAD, metrics, new FrameDeflater(1, DEFLATED_FROM));
+        redis = new SimRedis(random);
+        HedgeRing ring = new HedgeRing(HedgeRing.Settings.of(250), metrics);
+        Deliveries deliveries =
+                new Deliveries(Map.of("default", random.nextInt(3) == 0 ? Delivery.FASTEST : Delivery.ORDERED));
+        dispatcher.meet(ring, deliveries, clock::nanoTime);
+        fallback = new FallbackDispatcher(
+                ring, deliveries, dispatcher::tail, inboxes, allocator, SimLog.MAX_PAYLOAD, metrics, clock::nanoTime);
         for (int i = 0, c = 3 + random.nextInt(6); i < c; i++) {
             clients.add(new SimClient(this, random, i, !replay.chainsFromCursor && random.nextInt(3) == 0));
         }
@@ -152,11 +169,12 @@ final class Simulation {
     }
 
     /** The way from the dispatcher to a shard: where the tailer would wait for a loop, the loops run. */
-    private final class Inbox implements ShardInbox {
+    private final class Inbox implements ShardInbox, ProvisionalInbox {
         private final LoopShard shard;
         private final SimLoop loop;
         private final boolean last;
         private final ArrayList<Long> marks = new ArrayList<>();
+        private final ArrayList<Long> copyMarks = new ArrayList<>();
 
         Inbox(LoopShard shard, SimLoop loop, boolean last) {
             this.shard = shard;
@@ -173,6 +191,17 @@ final class Simulation {
             }
             shard.offer(batch);
             marks.add(loop.mark());
+        }
+
+        @Override
+        public void offerProvisional(ProvisionalBatch batch) throws InterruptedException {
+            copyMarks.removeIf(loop::passed);
+            while (copyMarks.size() == MAX_BATCHES) {
+                loop.step();
+                copyMarks.removeIf(loop::passed);
+            }
+            shard.offerProvisional(batch);
+            copyMarks.add(loop.mark());
         }
 
         @Override
@@ -218,8 +247,14 @@ final class Simulation {
             loops.get(random.nextInt(loops.size())).step();
         } else if (r < 600) {
             clients.get(random.nextInt(clients.size())).act();
-        } else if (r < 760) {
+        } else if (r < 690) {
             log.append(random);
+        } else if (r < 715) {
+            redis.publish(anyChannel());
+        } else if (r < 735) {
+            redis.store(log);
+        } else if (r < 760) {
+            arrive(random.nextInt(4));
         } else if (r < 880) {
             replay.step();
         } else if (r < 960) {
@@ -234,9 +269,20 @@ final class Simulation {
             replay.trouble = random.nextInt(5) * 25;
         } else if (r < 994) {
             moving = random.nextInt(4) > 0;
+        } else if (r >= 997) {
+            frozen = random.nextInt(3) > 0;
+            trace("the link to Kafka is %s", frozen ? "cut" : "well");
         } else if (r < 996 && random.nextInt(3) == 0) {
             newTopic();
             trace("the topic is recreated: %s", log.epoch);
+        }
+    }
+
+    private void arrive(int most) {
+        try {
+            redis.arrive(fallback, most);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 
@@ -264,6 +310,17 @@ final class Simulation {
 
     /** The tailer polls once. */
     private void poll() throws InterruptedException {
+        if (frozen) {
+            return;
+        }
+        try {
+            pollOnce();
+        } finally {
+            dispatcher.idle();
+        }
+    }
+
+    private void pollOnce() throws InterruptedException {
         if (gatewayLog != log) {
             if (calm || random.nextInt(4) == 0) {
                 move();
@@ -349,6 +406,8 @@ final class Simulation {
         trace("---- settle");
         calm = true;
         moving = true;
+        frozen = false;
+        while (redis.store(log)) {}
         replay.trouble = 0;
         replay.log = log;
         for (int round = 0; ; round++) {
@@ -356,6 +415,7 @@ final class Simulation {
                 c.calmDown();
             }
             poll();
+            arrive(10);
             for (int i = 0; i < 40; i++) {
                 while (replay.step()) {}
                 loops.forEach(l -> {
