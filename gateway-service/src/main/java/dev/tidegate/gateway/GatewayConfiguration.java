@@ -8,6 +8,7 @@ import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
 import dev.tidegate.gateway.config.NamespaceSettings;
+import dev.tidegate.gateway.config.PresenceSettings;
 import dev.tidegate.gateway.config.RedisSettings;
 import dev.tidegate.gateway.fanout.Deliveries;
 import dev.tidegate.gateway.fanout.Delivery;
@@ -17,11 +18,13 @@ import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.HedgeRing;
 import dev.tidegate.gateway.metrics.GatewayMeters;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
+import dev.tidegate.gateway.presence.PresenceService;
 import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.gateway.resume.ReplaySource;
 import dev.tidegate.gateway.session.DurableStore;
 import dev.tidegate.gateway.session.EventPublisher;
 import dev.tidegate.gateway.session.LoopShard;
+import dev.tidegate.gateway.session.Presence;
 import dev.tidegate.gateway.session.SessionLimits;
 import dev.tidegate.gateway.session.Shards;
 import dev.tidegate.gateway.transport.EventLoops;
@@ -29,9 +32,12 @@ import dev.tidegate.gateway.transport.GatewayCore;
 import dev.tidegate.gateway.transport.calls.HttpDurableStore;
 import dev.tidegate.gateway.transport.calls.HttpEventPublisher;
 import dev.tidegate.gateway.transport.calls.HttpReplaySource;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.netty.buffer.ByteBufAllocator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.context.annotation.Bean;
@@ -91,6 +97,29 @@ class GatewayConfiguration {
     }
 
     @Bean
+    Presence presence(
+            EventLoops loops,
+            NamespaceSettings namespaces,
+            PresenceSettings settings,
+            RedisSettings redis,
+            FanoutSettings fanout,
+            MeterRegistry registry) {
+        Set<String> with = new HashSet<>();
+        namespaces.namespaces().forEach((name, ns) -> {
+            if (ns.presence()) {
+                with.add(name);
+            }
+        });
+        if (with.isEmpty()) {
+            return Presence.NONE;
+        }
+        PresenceService service = new PresenceService(
+                with, settings, redis.url(), fanout.topic(), loops.loops().size());
+        service.bindTo(registry);
+        return service;
+    }
+
+    @Bean
     RunningCore runningCore(
             EventLoops loops,
             SessionLimits limits,
@@ -99,6 +128,7 @@ class GatewayConfiguration {
             ReplaySource replay,
             EventPublisher publisher,
             DurableStore cursors,
+            Presence presence,
             GatewayMetrics metrics,
             FanoutSettings fanout,
             GatewaySettings settings,
@@ -107,13 +137,17 @@ class GatewayConfiguration {
         TailMotion motion = new TailMotion();
         Shards shards = new Shards(
                 loops.group(),
-                new LoopShard.Shared(limits, policy, verifier, replay, publisher, cursors, motion::isMoving, metrics));
+                new LoopShard.Shared(
+                        limits, policy, verifier, replay, publisher, cursors, presence, motion::isMoving, metrics));
         FanoutDispatcher dispatcher = new FanoutDispatcher(
                 shards.all(),
                 ByteBufAllocator.DEFAULT,
                 (int) fanout.maxPayloadBytes().toBytes(),
                 metrics,
                 deflater(settings.compression()));
+        if (presence instanceof PresenceService service) {
+            service.start(shards.all());
+        }
         KafkaTailer tailer = new KafkaTailer(
                 KafkaTailer.Settings.of(settings.kafka(), fanout.topic(), settings.linger(), settings.gather()),
                 dispatcher);

@@ -6,6 +6,7 @@ import dev.tidegate.gateway.config.AuthSettings;
 import dev.tidegate.gateway.config.FanoutSettings;
 import dev.tidegate.gateway.config.GatewaySettings;
 import dev.tidegate.gateway.config.NamespaceSettings;
+import dev.tidegate.gateway.config.PresenceSettings;
 import dev.tidegate.gateway.config.RedisSettings;
 import dev.tidegate.gateway.transport.EdgeConfiguration;
 import dev.tidegate.tokens.IssuerKeys;
@@ -36,6 +37,7 @@ import org.springframework.context.annotation.Import;
     FanoutSettings.class,
     GatewaySettings.class,
     NamespaceSettings.class,
+    PresenceSettings.class,
     RedisSettings.class
 })
 @Import(EdgeConfiguration.class)

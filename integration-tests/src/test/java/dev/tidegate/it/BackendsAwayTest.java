@@ -120,9 +120,16 @@ class BackendsAwayTest {
         Publisher publisher = services.publisher();
         try (TidegateClient client = connect("subscriber")) {
             answer(client.subscribe(channel));
+            answer(client.ask(TidegateClient.frame("presence").put("channel", channel)));
             // when
             redis.kill();
             // then
+            await("presence to be unavailable")
+                    .atMost(WITHIN)
+                    .until(() -> client.ask(TidegateClient.frame("presence").put("channel", channel))
+                            .handle((frame, e) -> e instanceof TidegateClient.AnsweredWithError error
+                                    && error.code().equals("unavailable"))
+                            .join());
             Publisher.Answer first = publisher.publish(channel, "{\"n\":0}", "Idempotency-Key", "a");
             Publisher.Answer again = publisher.publish(channel, "{\"n\":0}", "Idempotency-Key", "a");
             publisher.stored(channel, "{\"n\":1}");
@@ -139,6 +146,12 @@ class BackendsAwayTest {
                             .publish(channel, "{\"n\":2}", "Idempotency-Key", Backends.unique("b"))
                             .header("Tidegate-Idempotency")
                             .equals("shared"));
+            await("presence of an empty Redis")
+                    .atMost(WITHIN)
+                    .until(() -> client.ask(TidegateClient.frame("presence").put("channel", channel))
+                            .handle((frame, away) ->
+                                    away == null && frame.path("count").asInt() == 1)
+                            .join());
             assertThat(client.events(channel)).extracting(ReceivedEvent::data).startsWith("{\"n\":0}", "{\"n\":1}");
             assertThat(client.violations()).isEmpty();
             assertThat(client.connects()).isEqualTo(1);

@@ -65,7 +65,7 @@ class BadFramesTest {
             {"op":"subscribe","id":7,"channel":"chat:x","last":-1}          | bad_request
             {"op":"subscribe","id":7,"channel":"chat:x","last":1001}        | limit_exceeded
             {"op":"unsubscribe","id":7,"channel":"chat:never"}              | not_subscribed
-            {"op":"presence","id":7,"channel":"chat:x"}                     | unavailable
+            {"op":"presence","id":7,"channel":"demo:x"}                     | forbidden
             """)
     @DisplayName("a wrong frame is answered with an error that names it, and the connection stays")
     void wrongFrames(String frame, String code) throws IOException {

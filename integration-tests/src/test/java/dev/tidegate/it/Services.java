@@ -54,7 +54,10 @@ final class Services implements AutoCloseable {
     /** The set whose parts tests kill, with two gateways; whatever a test left dead or frozen is brought back first. */
     static synchronized Services drilled() {
         if (drilled == null) {
-            drilled = on(Backends.shared().environment(), "drilled").gateways(2).start();
+            drilled = on(Backends.shared().environment(), "drilled")
+                    .gateways(2)
+                    .gatewayProperty("tidegate.presence.lease", "3s") // what a killed gateway leaves is waited for
+                    .start();
         } else {
             drilled.restore();
         }

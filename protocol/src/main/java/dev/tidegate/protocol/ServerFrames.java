@@ -156,6 +156,42 @@ public final class ServerFrames {
         out.raw('}');
     }
 
+    /** Answers who is there: this, then {@link #presenceMember} for each that is listed, then {@link #presenceEnd}. */
+    public static void presenceHead(FrameBuffer out, @Nullable String id, String channel, long count) {
+        head(out, "presence", id);
+        out.ascii(",\"channel\":").jsonString(channel);
+        out.ascii(",\"count\":").number(count);
+        out.ascii(",\"members\":[");
+    }
+
+    /** One who is there; {@code index}: of those listed, from 0. */
+    public static void presenceMember(FrameBuffer out, int index, PresenceMember member, long connections) {
+        if (index > 0) {
+            out.raw(',');
+        }
+        member(out, member);
+        out.ascii(",\"connections\":").number(connections).raw('}');
+    }
+
+    /** Ends the answer. */
+    public static void presenceEnd(FrameBuffer out) {
+        out.ascii("]}");
+    }
+
+    /** Tells that somebody came to a channel, or left it. */
+    public static void moved(FrameBuffer out, boolean joined, String channel, PresenceMember member) {
+        head(out, joined ? "join" : "leave", null);
+        out.ascii(",\"channel\":").jsonString(channel);
+        out.ascii(",\"member\":");
+        member(out, member);
+        out.ascii("}}");
+    }
+
+    /** Left open: who is listed has more to say. */
+    private static void member(FrameBuffer out, PresenceMember member) {
+        out.ascii(member.authenticated() ? "{\"subject\":" : "{\"connection\":").jsonString(member.name());
+    }
+
     /**
      * Asks the client to go elsewhere; the server closes after it.
      *

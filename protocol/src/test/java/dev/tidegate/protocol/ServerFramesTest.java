@@ -90,6 +90,14 @@ class ServerFramesTest {
                 b -> ServerFrames.published(b, "4", event, PublishStatus.STORED, "k3ZqW1xA.7.184470"));
         frame("published-spooled", b -> ServerFrames.published(b, "4", event, PublishStatus.SPOOLED, null));
         frame("published-sent", b -> ServerFrames.published(b, "4", event, PublishStatus.SENT, null));
+        frame("presence", b -> {
+            ServerFrames.presenceHead(b, "5", "news", 2);
+            ServerFrames.presenceMember(b, 0, PresenceMember.subject("ada@example.org"), 3);
+            ServerFrames.presenceMember(b, 1, PresenceMember.connection("c1f0c8a2"), 1);
+            ServerFrames.presenceEnd(b);
+        });
+        frame("join", b -> ServerFrames.moved(b, true, "news", PresenceMember.subject("ada@example.org")));
+        frame("leave", b -> ServerFrames.moved(b, false, "news", PresenceMember.connection("c1f0c8a2")));
         frame("pong", b -> ServerFrames.pong(b, null));
         frame("pong-with-id", b -> ServerFrames.pong(b, "\"p\\u00e9ng \\\"1\\\"\""));
         frame("reconnect", b -> ServerFrames.reconnect(b, 1_500, "drain"));

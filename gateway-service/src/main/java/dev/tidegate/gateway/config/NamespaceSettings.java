@@ -43,6 +43,7 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
      * @param publish whether clients may publish at all
      * @param slowClient what happens to subscriptions of a connection that takes no more
      * @param delivery what is done with the copies of events that come over Redis
+     * @param presence whether its subscribers see who else is there
      */
     public record Namespace(
             @DefaultValue("1000") int historyLimit,
@@ -51,7 +52,8 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             @Nullable Boolean anonymousPublish,
             @DefaultValue("true") boolean publish,
             @DefaultValue("park") SlowClient slowClient,
-            @DefaultValue("ordered") Delivery delivery) {
+            @DefaultValue("ordered") Delivery delivery,
+            @DefaultValue("false") boolean presence) {
         private void check(String name) {
             InvalidSetting.unlessBetween(name + ".history-limit", historyLimit, 0, 1_000_000);
             if (personal && Boolean.TRUE.equals(anonymousSubscribe)) {
@@ -64,7 +66,7 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             if (!text.isBlank()) {
                 throw new InvalidSetting("tidegate.namespaces.*", text, "nothing, or the namespace's settings");
             }
-            return new Namespace(1000, false, null, null, true, SlowClient.PARK, Delivery.ORDERED);
+            return new Namespace(1000, false, null, null, true, SlowClient.PARK, Delivery.ORDERED, false);
         }
     }
 }

@@ -35,12 +35,7 @@ final class ClientRequests {
                 session.sendJson();
             }
             case ClientFrame.Ack a -> session.shard.acks.onFrame(session, a);
-            case ClientFrame.Presence p ->
-                session.sendError(
-                        p.id(),
-                        ErrorCode.UNAVAILABLE,
-                        "presence is not offered here",
-                        p.channel().value());
+            case ClientFrame.Presence p -> session.shard.presenceChanges.onFrame(session, p);
         }
     }
 

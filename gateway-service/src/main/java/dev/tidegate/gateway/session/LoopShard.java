@@ -15,6 +15,8 @@ import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.protocol.Gap;
+import dev.tidegate.protocol.PresenceMember;
+import dev.tidegate.protocol.ServerFrames;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import java.util.ArrayList;
@@ -50,6 +52,7 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
             ReplaySource replay,
             EventPublisher publisher,
             DurableStore cursors,
+            Presence presence,
             BooleanSupplier tailIsMoving,
             GatewayMetrics metrics) {}
 
@@ -77,6 +80,8 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
     final Conflation.Budget kept;
 
     final Acks acks = new Acks(this);
+
+    final PresenceChanges presenceChanges = new PresenceChanges(this);
 
     private final DirectSends sends = new DirectSends(this);
     private final ProvisionalDelivery copies = new ProvisionalDelivery(this);
@@ -330,6 +335,9 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
         boolean firstOfFormat = sse ? channel.sseCount == 0 : channel.wsCount == 0;
         long position = firstOfFormat ? channel.join(tail(), index, sse) : tail().position(channel.partition());
         channel.add(sub, sse);
+        if (shared.presence().covers(channel.name)) {
+            presenceChanges.joined(channel.name, sub.session.member());
+        }
         if (sub.session.deflates()) {
             channel.countDeflating(1, index);
         }
@@ -342,6 +350,9 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
         assert loop.inEventLoop();
         ShardChannel channel = sub.channel;
         channel.remove(sub, sse);
+        if (shared.presence().covers(channel.name)) {
+            presenceChanges.left(channel.name, sub.session.member());
+        }
         if (sub.session.deflates()) {
             channel.countDeflating(-1, index);
         }
@@ -492,6 +503,33 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
             }
             flushDirty();
         });
+    }
+
+    /**
+     * Tells the channel's WebSockets here who came and left; any thread. Nobody is told of itself; whoever takes no more, or has not been
+     * told that it is subscribed, is passed over: it can ask.
+     */
+    public void announce(ChannelName name, List<PresenceMember> joined, List<PresenceMember> left) {
+        loop.execute(() -> {
+            ShardChannel channel = channels.get(name);
+            if (channel != null) {
+                joined.forEach(m -> announce(channel, true, m));
+                left.forEach(m -> announce(channel, false, m));
+                flushDirty();
+            }
+        });
+    }
+
+    private void announce(ShardChannel channel, boolean joined, PresenceMember member) {
+        ServerFrames.moved(json.clear(), joined, channel.name.value(), member);
+        Subscription[] subs = channel.ws;
+        for (int i = 0, n = channel.wsCount; i < n; i++) {
+            Subscription sub = subs[i];
+            ReplayMerge merge = sub.merge;
+            if ((merge == null || merge.begun()) && sub.session.writable() && !sub.session.is(member)) {
+                guarded(sub.session, Session::sendJson);
+            }
+        }
     }
 
     /**

@@ -13,6 +13,7 @@ import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.DurableCursors;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.Gap;
+import dev.tidegate.protocol.PresenceMember;
 import dev.tidegate.protocol.ServerFrames;
 import dev.tidegate.protocol.ServerFrames.Recovery;
 import io.netty.buffer.ByteBuf;
@@ -47,6 +48,10 @@ final class Session {
 
     private final ArrayList<Subscription> subscriptions = new ArrayList<>(1);
     private Identity identity;
+
+    /** What the connection is known by, and to nobody but this gateway's clients. */
+    private final long number;
+
     private boolean authenticated;
     private boolean closing;
     private boolean starting = true;
@@ -63,6 +68,7 @@ final class Session {
     Session(LoopShard shard, Identity identity, Handshake.WireFormat format) {
         this.shard = shard;
         this.identity = identity;
+        this.number = shard.random.nextLong() >>> 1;
         this.authenticated =
                 identity.subject() != null || !shard.shared.limits().mustAuthenticate();
         this.out = SessionOutput.of(format);
@@ -241,8 +247,36 @@ final class Session {
     }
 
     void identified(Identity who) {
+        PresenceMember before = member();
         identity = who;
         authenticated = true;
+        PresenceMember now = member();
+        if (!now.equals(before)) {
+            for (Subscription s : subscriptions) {
+                if (shard.shared.presence().covers(s.channel.name)) {
+                    shard.presenceChanges.left(s.channel.name, before);
+                    shard.presenceChanges.joined(s.channel.name, now);
+                }
+            }
+        }
+    }
+
+    /** Who this is to the others of a channel. */
+    PresenceMember member() {
+        String subject = identity.subject();
+        return subject == null ? PresenceMember.connection(connectionId()) : PresenceMember.subject(subject);
+    }
+
+    /** Whether this is that member, or one of its connections. */
+    boolean is(PresenceMember member) {
+        String subject = identity.subject();
+        return subject == null
+                ? !member.authenticated() && member.name().equals(connectionId())
+                : member.authenticated() && member.name().equals(subject);
+    }
+
+    private String connectionId() {
+        return Long.toString(number, 36);
     }
 
     /** Counts a publish that is now unanswered; false if the limit has been reached. */
@@ -635,7 +669,7 @@ final class Session {
         ServerFrames.connected(
                 shard.json.clear(),
                 id,
-                Long.toString(shard.random.nextLong() >>> 1, 36),
+                connectionId(),
                 identity.subject(),
                 shard.shared.limits().heartbeatMs());
         sendJson();

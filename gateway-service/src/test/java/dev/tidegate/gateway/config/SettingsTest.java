@@ -74,7 +74,7 @@ class SettingsTest {
         // then
         assertThat(bound.get("chat"))
                 .isEqualTo(new NamespaceSettings.Namespace(
-                        1000, false, null, null, true, SlowClient.PARK, Delivery.ORDERED));
+                        1000, false, null, null, true, SlowClient.PARK, Delivery.ORDERED, false));
         assertThat(bound.get("user").personal()).isTrue();
         assertThat(bound.get("quotes").slowClient()).isEqualTo(SlowClient.CONFLATE);
     }

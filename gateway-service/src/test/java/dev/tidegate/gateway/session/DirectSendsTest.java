@@ -75,6 +75,7 @@ class DirectSendsTest {
                     throw new AssertionError();
                 },
                 new ScriptedDurableStore(),
+                Presence.NONE,
                 () -> true,
                 new GatewayMetrics());
         shard = new LoopShard(0, loop, shared);

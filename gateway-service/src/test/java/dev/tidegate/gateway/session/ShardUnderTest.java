@@ -48,6 +48,7 @@ final class ShardUnderTest {
     final List<ReplaySource.Listener> replayAnswers = new ArrayList<>();
     final List<ClientFrame.Publish> publishes = new ArrayList<>();
     final List<Consumer<EventPublisher.Outcome>> publishAnswers = new ArrayList<>();
+    final ScriptedPresence presence = new ScriptedPresence();
     final ScriptedDurableStore cursors = new ScriptedDurableStore();
     final Map<String, TokenVerifier.Verdict> tokens = new HashMap<>();
     final LoopShard shard;
@@ -81,6 +82,7 @@ final class ShardUnderTest {
                             publishAnswers.add(done);
                         },
                         cursors,
+                        presence,
                         () -> true,
                         metrics),
                 new Random(1));

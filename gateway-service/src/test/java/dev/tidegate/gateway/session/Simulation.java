@@ -116,6 +116,7 @@ final class Simulation {
                     throw new AssertionError("no publishing here");
                 },
                 new ScriptedDurableStore(),
+                Presence.NONE,
                 () -> moving,
                 metrics);
         for (int i = 0; i < n; i++) {

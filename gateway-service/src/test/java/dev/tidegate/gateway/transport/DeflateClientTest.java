@@ -10,6 +10,7 @@ import dev.tidegate.gateway.fanout.FrameDeflater;
 import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.session.LoopShard;
+import dev.tidegate.gateway.session.Presence;
 import dev.tidegate.gateway.session.ScriptedDurableStore;
 import dev.tidegate.gateway.session.SessionLimits;
 import dev.tidegate.gateway.session.Shards;
@@ -125,6 +126,7 @@ class DeflateClientTest {
                     throw new AssertionError();
                 },
                 new ScriptedDurableStore(),
+                Presence.NONE,
                 () -> true,
                 metrics);
     }

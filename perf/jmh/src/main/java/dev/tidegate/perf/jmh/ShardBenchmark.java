@@ -8,6 +8,7 @@ import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.session.DurableStore;
 import dev.tidegate.gateway.session.Handshake;
 import dev.tidegate.gateway.session.LoopShard;
+import dev.tidegate.gateway.session.Presence;
 import dev.tidegate.gateway.session.SessionLimits;
 import dev.tidegate.gateway.session.Shards;
 import dev.tidegate.protocol.ChannelName;
@@ -106,6 +107,7 @@ public class ShardBenchmark {
                         throw new IllegalStateException("nobody resumes here");
                     }
                 },
+                Presence.NONE,
                 () -> false,
                 new GatewayMetrics());
     }
