@@ -26,6 +26,8 @@ class FailureTableTest {
     void oneBroker() {
         ServiceProcess broker = stand.kafka().brokers().getFirst();
         Outage.of("one Kafka broker", services)
+                .live()
+                .untilSpooled()
                 .run(broker::kill, broker::start)
                 .assertWhole()
                 .assertLive();
@@ -35,6 +37,7 @@ class FailureTableTest {
     @DisplayName("Redis is killed: live goes on over Kafka, publishers go on")
     void redis() {
         Outage.of("Redis", services)
+                .live()
                 .run(stand.redis()::kill, stand.redis()::start)
                 .assertWhole()
                 .assertTaken()
@@ -45,6 +48,7 @@ class FailureTableTest {
     @DisplayName("PostgreSQL is killed: live goes on, publishers go on, and every service stays ready")
     void postgres() {
         Outage.of("PostgreSQL", services)
+                .live()
                 .during(() -> assertThat(
                                 List.of(services.ingest(), services.replay(), services.gateway(0), services.gateway(1)))
                         .allMatch(ServiceProcess::isReady))
@@ -59,6 +63,7 @@ class FailureTableTest {
             "the replay service is killed: live goes on, who comes back waits for it, new subscriptions work meanwhile")
     void replay() {
         Outage.of("replay service", services)
+                .live()
                 .during(() -> {
                     String channel = Backends.unique("demo:new");
                     try (TidegateClient fresh =
@@ -80,6 +85,7 @@ class FailureTableTest {
         List<String> gateways =
                 List.of(services.gateway(0).url(), services.gateway(1).url());
         Outage.of("one gateway", services)
+                .live()
                 .gateway(i -> Crowd.inTurn(i, gateways))
                 .untouched(i -> i % 2 == 0)
                 .run(services.gateway(1)::kill, services.gateway(1)::start)
@@ -92,6 +98,7 @@ class FailureTableTest {
     @DisplayName("Redis is two seconds late for one gateway: its copies come after the records, and nobody sees them")
     void redisLate() {
         Outage.of("Redis late by 2 s for one gateway", services)
+                .live()
                 .watched(i -> i % 2 == 1)
                 .run(
                         () -> stand.redisLink()

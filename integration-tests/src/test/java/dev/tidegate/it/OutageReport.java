@@ -27,15 +27,22 @@ import tools.jackson.databind.JsonNode;
  * What became of every event of an {@link Outage}, by what its payload says of it: in the log, and at each client that has subscribed to its channel.
  *
  * <p>Lost: taken (201 or 202), or in the log, and not at a client. Doubled: shown twice to a client that drops ids it has seen. Holes: breaches of the
- * continuity rule. Live: at a client that was connected all the time before the end of the outage, or within a second.
+ * continuity rule. Live: at a client that was connected all the time, before anything was mended or
+ * within a second.
  */
 final class OutageReport {
 
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
     private static final int TELL_AT_MOST = 5;
 
-    /** From when on it was broken, and until when, in {@link System#nanoTime()}. */
-    record Window(long from, long to) {
+    /**
+     * In {@link System#nanoTime()}.
+     *
+     * @param from since when it was broken
+     * @param to until when publishing counts as during the outage
+     * @param mending when mending began, not before {@code to}
+     */
+    record Window(long from, long to, long mending) {
         boolean has(long nanos) {
             return nanos >= from && nanos < to;
         }
@@ -43,7 +50,7 @@ final class OutageReport {
 
     private final String row;
     private final Duration length;
-    private final Duration took;
+    private final String told;
     private final Map<String, Long> answers;
     private final List<SteadyTraffic.Taken> taken;
     private final Map<String, List<String>> log;
@@ -69,7 +76,7 @@ final class OutageReport {
      * Waits until each client has what the log has, and counts.
      *
      * @param watched the clients, by number, that must get events live
-     * @param took how long something took after the end of the outage, or null
+     * @param told what came after the end of the outage, in words
      */
     OutageReport(
             String row,
@@ -80,10 +87,10 @@ final class OutageReport {
             List<String> channels,
             Window window,
             IntPredicate watched,
-            Duration took) {
+            String told) {
         this.row = row;
         this.length = length;
-        this.took = took;
+        this.told = told;
         this.window = window;
         this.answers = traffic.answers();
         this.taken = traffic.events();
@@ -207,7 +214,7 @@ final class OutageReport {
         if (event.equals(first)) {
             firstNanos = Math.max(firstNanos, latency);
         }
-        if (latency <= SECOND || window.has(receivedNanos)) {
+        if (latency <= SECOND || receivedNanos < window.mending()) {
             live++;
             liveNanos.add(latency);
         }
@@ -303,8 +310,6 @@ final class OutageReport {
                 twiceInLog,
                 provisional,
                 repeats,
-                took == null
-                        ? ""
-                        : String.format(Locale.ROOT, " | whole again after %.1f s", took.toMillis() / 1000.0));
+                told.isEmpty() ? "" : " | " + told);
     }
 }
