@@ -108,4 +108,21 @@ class FailureTableTest {
                 .assertTaken()
                 .assertLive();
     }
+
+    @Test
+    @DisplayName("one gateway's link to Kafka is frozen, ingest's is intact: its clients are served over Redis")
+    void kafkaLinkFrozen() {
+        OutageReport report = Outage.of("one gateway's Kafka link, frozen", services)
+                .live()
+                .watched(i -> i % 2 == 1)
+                .run(
+                        () -> stand.kafka().links().forEach(FaultyLink::freeze),
+                        () -> stand.kafka().links().forEach(FaultyLink::thaw))
+                .assertWhole()
+                .assertTaken()
+                .assertLive();
+        assertThat(report.provisional()).isPositive();
+        // hedge-after + 100 ms is the figure to be reported; here only that nobody waited for Kafka's time-outs
+        assertThat(report.first()).isBetween(Duration.ofMillis(1), Duration.ofSeconds(3));
+    }
 }

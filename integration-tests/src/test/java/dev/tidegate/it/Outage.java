@@ -160,8 +160,9 @@ final class Outage {
                 .toList();
         long deadline = System.nanoTime() + ARRIVALS_WITHIN.toNanos();
         while (System.nanoTime() - deadline < 0
-                && !all.stream().allMatch(client -> crowd.channels(client).stream()
-                        .allMatch(channel -> client.eventCount(channel) >= taken.getOrDefault(channel, 0L)))) {
+                && !all.stream()
+                        .allMatch(client -> crowd.channels(client).stream()
+                                .allMatch(channel -> client.eventCount(channel) >= taken.getOrDefault(channel, 0L)))) {
             LockSupport.parkNanos(Duration.ofMillis(50).toNanos());
         }
     }
