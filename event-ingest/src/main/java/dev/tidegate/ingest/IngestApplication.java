@@ -1,8 +1,10 @@
 package dev.tidegate.ingest;
 
+import dev.tidegate.ingest.delivery.Deliveries;
 import dev.tidegate.ingest.publish.FanoutTopic;
 import dev.tidegate.ingest.publish.StartFailure;
 import dev.tidegate.ingest.rehome.Rehomer;
+import java.time.Duration;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -21,6 +23,9 @@ import org.springframework.core.env.MapPropertySource;
 /** The service's entry: {@code java -jar}, or {@link #run} inside another JVM. */
 public final class IngestApplication {
     private static final Logger log = LoggerFactory.getLogger(IngestApplication.class);
+
+    /** What PostgreSQL may need to say that the spool is empty; without an answer, the service starts all the same. */
+    private static final Duration DIRECT_WITHIN = Duration.ofSeconds(5);
 
     private IngestApplication() {}
 
@@ -52,6 +57,7 @@ public final class IngestApplication {
                 .run(args);
         try {
             context.getBean(FanoutTopic.class).awaitReady();
+            context.getBean(Deliveries.class).awaitDirect(DIRECT_WITHIN);
             context.getBeanProvider(Rehomer.class).ifAvailable(Rehomer::start);
             String port = context.getEnvironment().getProperty("local.server.port");
             log.info(

@@ -12,16 +12,13 @@ import dev.tidegate.ingest.config.FanoutSettings;
 import dev.tidegate.ingest.config.IdempotencySettings;
 import dev.tidegate.ingest.config.KafkaSettings;
 import dev.tidegate.ingest.config.NamespaceSettings;
+import dev.tidegate.ingest.config.PostgresSettings;
 import dev.tidegate.ingest.config.PublishSettings;
 import dev.tidegate.ingest.config.RedisSettings;
 import dev.tidegate.ingest.config.RedisTierSettings;
 import dev.tidegate.ingest.config.RehomeSettings;
-import dev.tidegate.ingest.delivery.Deliveries;
-import dev.tidegate.ingest.fallback.Copies;
-import dev.tidegate.ingest.fallback.RedisTier;
-import dev.tidegate.ingest.publish.FanoutPublisher;
+import dev.tidegate.ingest.config.SpoolSettings;
 import dev.tidegate.ingest.publish.FanoutTopic;
-import dev.tidegate.ingest.publish.KafkaHealth;
 import dev.tidegate.ingest.publish.ProducerConfiguration;
 import dev.tidegate.ingest.publish.PublishMetrics;
 import dev.tidegate.ingest.rehome.RehomeClients;
@@ -38,7 +35,6 @@ import org.springframework.boot.context.properties.EnableConfigurationProperties
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
-import org.springframework.kafka.KafkaException;
 import org.springframework.kafka.core.DefaultKafkaProducerFactory;
 import org.springframework.kafka.core.KafkaTemplate;
 import org.springframework.kafka.core.MicrometerProducerListener;
@@ -75,12 +71,14 @@ import org.springframework.kafka.core.MicrometerProducerListener;
     IdempotencySettings.class,
     KafkaSettings.class,
     NamespaceSettings.class,
+    PostgresSettings.class,
     PublishSettings.class,
     RedisSettings.class,
     RedisTierSettings.class,
     RehomeSettings.class,
+    SpoolSettings.class,
 })
-@Import(ApiConfiguration.class)
+@Import({ApiConfiguration.class, DeliveryConfiguration.class})
 class IngestConfiguration {
     private static final Logger log = LoggerFactory.getLogger(IngestConfiguration.class);
 
@@ -122,9 +120,7 @@ class IngestConfiguration {
         DefaultKafkaProducerFactory<byte[], byte[]> factory =
                 new DefaultKafkaProducerFactory<>(ProducerConfiguration.producer(kafka, fanout, publish));
         factory.addListener(new MicrometerProducerListener<>(meters));
-        // What is on its way when we stop is given the time a publisher would have waited.
-        factory.setPhysicalCloseTimeout(
-                Math.toIntExact(publish.deliveryTimeout().toSeconds()) + 1);
+        factory.setPhysicalCloseTimeout(KafkaPath.closeSeconds(publish));
         return factory;
     }
 
@@ -148,53 +144,14 @@ class IngestConfiguration {
                 fanout,
                 kafka.bootstrapServers(),
                 publish.watchInterval(),
-                () -> knows(template, fanout.topic()));
+                () -> DeliveryConfiguration.knows(template, fanout.topic()));
         metrics.watch(topic);
         return topic;
-    }
-
-    private static boolean knows(KafkaTemplate<byte[], byte[]> template, String topic) {
-        try {
-            return !template.partitionsFor(topic).isEmpty();
-        } catch (KafkaException | org.apache.kafka.common.KafkaException e) {
-            return false; // it asked for the metadata; soon it has them
-        }
     }
 
     @Bean
     PublishMetrics publishMetrics(MeterRegistry meters) {
         return new PublishMetrics(meters);
-    }
-
-    @Bean
-    FanoutPublisher fanoutPublisher(
-            KafkaTemplate<byte[], byte[]> template,
-            FanoutTopic topic,
-            FanoutSettings fanout,
-            PublishSettings publish,
-            PublishMetrics metrics) {
-        return new FanoutPublisher(template, topic, fanout, publish, metrics);
-    }
-
-    @Bean(initMethod = "start")
-    RedisTier redisTier(RedisSettings redis, FanoutSettings fanout, RedisTierSettings tier, MeterRegistry meters) {
-        return new RedisTier(redis.url(), fanout.topic(), tier, meters);
-    }
-
-    @Bean
-    Deliveries deliveries(
-            FanoutPublisher kafka,
-            FanoutTopic topic,
-            RedisTier redis,
-            PublishSettings publish,
-            RedisTierSettings tier,
-            NamespaceSettings namespaces) {
-        return new Deliveries(kafka, topic, redis, new Copies(publish), tier, namespaces);
-    }
-
-    @Bean
-    KafkaHealth kafkaHealthIndicator(FanoutTopic topic) {
-        return new KafkaHealth(topic);
     }
 
     @Bean(destroyMethod = "close")

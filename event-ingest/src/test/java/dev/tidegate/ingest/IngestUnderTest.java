@@ -1,6 +1,7 @@
 package dev.tidegate.ingest;
 
 import dev.tidegate.testsupport.Backends;
+import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -61,6 +62,7 @@ final class IngestUnderTest implements AutoCloseable {
         all.put("server.shutdown", "immediate");
         all.put("tidegate.kafka.bootstrap-servers", Backends.shared().kafka());
         all.put("tidegate.redis.url", Backends.shared().redis());
+        all.put("tidegate.postgres.url", Backends.shared().postgres());
         all.put("tidegate.fanout.topic", topic);
         all.put("tidegate.fanout.partitions", 4);
         all.put("tidegate.rehome.group", "rehome-" + topic);
@@ -110,6 +112,16 @@ final class IngestUnderTest implements AutoCloseable {
         }
         return HTTP.sendAsync(request.build(), HttpResponse.BodyHandlers.ofByteArray())
                 .thenApply(r -> new Answer(r.statusCode(), r));
+    }
+
+    /** The status of a JSON body's post, to a service that may not be there yet. */
+    static int status(String url, String json) throws IOException, InterruptedException {
+        HttpRequest request = HttpRequest.newBuilder(URI.create(url))
+                .header("Content-Type", "application/json")
+                .timeout(Duration.ofSeconds(10))
+                .POST(HttpRequest.BodyPublishers.ofString(json))
+                .build();
+        return HTTP.send(request, HttpResponse.BodyHandlers.discarding()).statusCode();
     }
 
     Answer json(String path, String json, String... headers) {

@@ -313,12 +313,14 @@ class PublishingTest {
         assertThat(ingest.get("/actuator/health/liveness").status()).isEqualTo(200);
         Answer readiness = ingest.get("/actuator/health/readiness");
         assertThat(readiness.status()).isEqualTo(200);
-        assertThat(readiness.text()).contains("\"kafka\"");
+        assertThat(readiness.text()).contains("\"intake\"").contains("\"healthy\"");
         String metrics = ingest.get("/actuator/prometheus").text();
         assertThat(metrics)
                 .contains("tidegate_ingest_events_total{outcome=\"stored\"}")
                 .contains("tidegate_ingest_publish_seconds_count{outcome=\"stored\"}")
                 .contains("tidegate_ingest_kafka_up 1.0")
+                .contains("tidegate_ingest_kafka_state{state=\"healthy\"} 1.0")
+                .contains("tidegate_ingest_spool_depth 0.0")
                 .contains("tidegate_ingest_inflight_requests")
                 .contains("tidegate_ingest_idempotency_shared 1.0");
     }

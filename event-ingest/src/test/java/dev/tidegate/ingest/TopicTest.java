@@ -100,7 +100,12 @@ class TopicTest {
     void recreated() throws Exception {
         // given
         Map<String, Object> settings = Map.of(
-                "tidegate.ingest.publish.watch-interval", "60s", "tidegate.ingest.publish.delivery-timeout", "2s");
+                "tidegate.ingest.publish.watch-interval",
+                "60s",
+                "tidegate.ingest.publish.delivery-timeout",
+                "2s",
+                "tidegate.ingest.spool.enabled",
+                false);
         try (IngestUnderTest ingest = IngestUnderTest.start(settings);
                 Admin admin = IngestUnderTest.admin(ingest.kafka)) {
             String first = epoch(admin, ingest.topic);
@@ -148,11 +153,17 @@ class TopicTest {
     }
 
     @Test
-    @DisplayName("A deleted topic is not made again: publishers are told to wait, and readiness says why")
+    @DisplayName(
+            "Without a spool, a deleted topic is not made again: publishers are told to wait, and readiness says why")
     void deleted() throws Exception {
         // given
         Map<String, Object> settings = Map.of(
-                "tidegate.ingest.publish.watch-interval", "200ms", "tidegate.ingest.publish.delivery-timeout", "1s");
+                "tidegate.ingest.publish.watch-interval",
+                "200ms",
+                "tidegate.ingest.publish.delivery-timeout",
+                "1s",
+                "tidegate.ingest.spool.enabled",
+                false);
         try (IngestUnderTest ingest = IngestUnderTest.start(settings);
                 Admin admin = IngestUnderTest.admin(ingest.kafka)) {
             // when
@@ -182,7 +193,8 @@ class TopicTest {
     }
 
     @Test
-    @DisplayName("Without Kafka the service waits, says 503 and not ready; while Kafka is away it does so again")
+    @DisplayName(
+            "Without Kafka and spool the service waits, says 503 and not ready; while Kafka is away it does so again")
     @SuppressWarnings("try") // its end is what the test is about
     void kafkaComesAndGoes() throws Exception {
         // given
@@ -193,6 +205,7 @@ class TopicTest {
         settings.put("tidegate.kafka.bootstrap-servers", "127.0.0.1:" + kafkaPort);
         settings.put("tidegate.ingest.publish.watch-interval", "200ms");
         settings.put("tidegate.ingest.publish.delivery-timeout", "1s");
+        settings.put("tidegate.ingest.spool.enabled", false);
         settings.put("server.port", port);
         // when
         CompletableFuture<IngestUnderTest> starting =

@@ -56,6 +56,8 @@ final class Traffic implements AutoCloseable {
     }
 
     private void run(List<String> channels) {
+        // What is in the spool comes after what is written straight into the log, however the publisher had it.
+        boolean spooled = false;
         try {
             for (int n = 0; !stopping; n++) {
                 for (String channel : channels) {
@@ -64,13 +66,13 @@ final class Traffic implements AutoCloseable {
                     }
                     String id = channel + "/" + n;
                     String json = "{\"n\":" + n + ",\"of\":\"" + channel + "\"}";
-                    if (n % STRAIGHT_EVERY == STRAIGHT_EVERY - 1) {
+                    if (n % STRAIGHT_EVERY == STRAIGHT_EVERY - 1 && !spooled) {
                         topic.write(
                                 channel,
                                 json,
                                 List.<Header>of(new RecordHeader("ce_id", id.getBytes(StandardCharsets.UTF_8))));
                     } else {
-                        overHttp(channel, json, id);
+                        spooled = overHttp(channel, json, id) == 202;
                     }
                     acknowledged.incrementAndGet();
                     LockSupport.parkNanos(PAUSE.toNanos());
@@ -81,15 +83,19 @@ final class Traffic implements AutoCloseable {
         }
     }
 
-    /** Until it is acknowledged, also when the traffic is to stop: what has been begun is brought to its end. */
-    private void overHttp(String channel, String json, String id) {
+    /**
+     * Until it is acknowledged, also when the traffic is to stop: what has been begun is brought to its end.
+     *
+     * @return 201, or 202 if it was spooled
+     */
+    private int overHttp(String channel, String json, String id) {
         long deadline = System.nanoTime() + Topic.WITHIN.toNanos();
         while (true) {
             String said;
             try {
                 Publisher.Answer answer = publisher.publish(channel, json, "Tidegate-Event-Id", id);
-                if (answer.status() == 201) {
-                    return;
+                if (answer.status() == 201 || answer.status() == 202) {
+                    return answer.status();
                 }
                 said = answer.toString();
                 if (answer.status() != 503 && answer.status() != 429) {

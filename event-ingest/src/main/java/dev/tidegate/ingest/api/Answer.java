@@ -9,6 +9,8 @@ sealed interface Answer {
     enum How {
         /** Kafka has it. */
         STORED(201, "stored"),
+        /** It is in the spool, and Kafka will have it. */
+        SPOOLED(202, "spooled"),
         /** Redis has passed it on; it is an ephemeral one. */
         SENT(201, "sent"),
         /** It was taken before, by a request with the same key. */

@@ -111,6 +111,7 @@ final class EventIntake {
         return switch (outcome) {
             case PublishOutcome.Stored stored ->
                 taken(stored(id, stored.cursor().toString()), Answer.How.STORED, claim);
+            case PublishOutcome.Spooled spooled -> taken(withoutCursor(id, "spooled"), Answer.How.SPOOLED, claim);
             case PublishOutcome.Sent sent -> taken(withoutCursor(id, "sent"), Answer.How.SENT, claim);
             case PublishOutcome.Failed failed -> {
                 if (claim != null) {

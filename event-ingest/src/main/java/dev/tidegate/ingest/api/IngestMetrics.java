@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * The meters of this package; names in {@code docs/event-ingest.md}. Any thread.
  *
  * <ul>
- *   <li>{@code tidegate.ingest.events} counter, {@code outcome} = stored | sent | repeated | an error code
+ *   <li>{@code tidegate.ingest.events} counter, {@code outcome} = stored | spooled | sent | repeated | an error code
  *   <li>{@code tidegate.ingest.inflight.requests}, {@code tidegate.ingest.inflight.bytes} gauges
  * </ul>
  */

@@ -8,7 +8,8 @@ import org.springframework.util.unit.DataSize;
 /**
  * How events are written to Kafka; the reasons of the numbers are in ADR 021.
  *
- * @param deliveryTimeout how long Kafka may take to acknowledge; after it the publisher is told {@code 503}
+ * @param deliveryTimeout how long Kafka may take to acknowledge; after it events go to the spool
+ * @param suspectAfter how long it may take before that is a symptom (ADR 111)
  * @param linger how long the producer waits for company before it sends
  * @param compression of the producer's batches, by Kafka's names
  * @param bufferSize bound of what waits for Kafka; when it is full, publishers are told {@code 503} at once
@@ -19,6 +20,7 @@ import org.springframework.util.unit.DataSize;
 @ConfigurationProperties("tidegate.ingest.publish")
 public record PublishSettings(
         @DefaultValue("5s") Duration deliveryTimeout,
+        @DefaultValue("500ms") Duration suspectAfter,
         @DefaultValue("0ms") Duration linger,
         @DefaultValue("none") String compression,
         @DefaultValue("32MB") DataSize bufferSize,
@@ -31,6 +33,7 @@ public record PublishSettings(
                 deliveryTimeout,
                 Duration.ofMillis(500),
                 Duration.ofMinutes(2));
+        Settings.inRange("tidegate.ingest.publish.suspect-after", suspectAfter, Duration.ofMillis(10), deliveryTimeout);
         Settings.inRange("tidegate.ingest.publish.linger", linger, Duration.ZERO, Duration.ofMillis(100));
         if (!compression.matches("none|gzip|snappy|lz4|zstd")) {
             throw Settings.wrong("tidegate.ingest.publish.compression", compression, "none, gzip, snappy, lz4 or zstd");

@@ -1,26 +1,21 @@
 package dev.tidegate.ingest.publish;
 
 import dev.tidegate.ingest.config.FanoutSettings;
-import dev.tidegate.ingest.config.PublishSettings;
 import dev.tidegate.ingest.publish.PublishOutcome.Failed;
+import dev.tidegate.ingest.publish.PublishOutcome.Fault;
 import dev.tidegate.ingest.publish.PublishOutcome.Stored;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.ErrorCode;
-import dev.tidegate.protocol.FanoutRecord;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLongArray;
-import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.BufferExhaustedException;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.InvalidRecordException;
+import org.apache.kafka.common.errors.InvalidTimestampException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
-import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.header.internals.RecordHeader;
-import org.apache.kafka.common.header.internals.RecordHeaders;
-import org.jspecify.annotations.Nullable;
+import org.apache.kafka.common.errors.SerializationException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.kafka.core.KafkaProducerException;
@@ -43,13 +38,10 @@ public final class FanoutPublisher {
     static final long SUSPICIOUS_ACK_NANOS = TimeUnit.MILLISECONDS.toNanos(75);
 
     private static final long LOOK_TIMEOUT_MILLIS = 1_000;
-    private static final Header SPEC_VERSION = header(FanoutRecord.HEADER_SPECVERSION, "1.0");
 
     private final KafkaTemplate<byte[], byte[]> kafka;
     private final FanoutTopic topic;
-    private final String topicName;
-    private final Header defaultSource;
-    private final Header defaultType;
+    private final EventRecords records;
     private final PublishMetrics metrics;
     private final BurstLog failures = new BurstLog(log);
 
@@ -59,14 +51,12 @@ public final class FanoutPublisher {
     public FanoutPublisher(
             KafkaTemplate<byte[], byte[]> kafka,
             FanoutTopic topic,
+            EventRecords records,
             FanoutSettings fanout,
-            PublishSettings settings,
             PublishMetrics metrics) {
         this.kafka = kafka;
         this.topic = topic;
-        this.topicName = fanout.topic();
-        this.defaultSource = header(FanoutRecord.HEADER_SOURCE, settings.source());
-        this.defaultType = header(FanoutRecord.HEADER_TYPE, settings.defaultType());
+        this.records = records;
         this.metrics = metrics;
         this.acknowledged = unseen(fanout.partitions());
     }
@@ -79,43 +69,29 @@ public final class FanoutPublisher {
     public CompletableFuture<PublishOutcome> publish(Event event, long millis) {
         if (!topic.wasReady()) {
             return CompletableFuture.completedFuture(new Failed(
-                    ErrorCode.UNAVAILABLE, "starting: " + topic.view().detail(), false));
+                    ErrorCode.UNAVAILABLE, "starting: " + topic.view().detail(), false, Fault.BACKEND));
         }
         long start = System.nanoTime();
         CompletableFuture<SendResult<byte[], byte[]>> sent;
         try {
-            sent = kafka.send(record(event, millis));
+            sent = kafka.send(records.of(event, millis));
         } catch (RuntimeException e) {
             metrics.failed(System.nanoTime() - start);
             return CompletableFuture.completedFuture(failed(e, false));
         }
+        boolean sentOn = !sent.isDone(); // else it has failed on the spot: no metadata, no room, too large
         CompletableFuture<PublishOutcome> outcome = new CompletableFuture<>();
         var _ = sent.whenComplete((result, error) -> {
             long took = System.nanoTime() - start;
             if (error != null) {
                 metrics.failed(took);
-                outcome.complete(failed(error, true));
+                outcome.complete(failed(error, sentOn));
             } else {
                 metrics.stored(took, event.payload().length);
                 stored(result.getRecordMetadata(), took, outcome);
             }
         });
         return outcome;
-    }
-
-    private ProducerRecord<byte[], byte[]> record(Event event, long millis) {
-        List<Header> headers = new ArrayList<>(6 + event.attributes().size());
-        headers.add(SPEC_VERSION);
-        headers.add(header(FanoutRecord.HEADER_ID, event.id()));
-        headers.add(event.source() == null ? defaultSource : header(FanoutRecord.HEADER_SOURCE, event.source()));
-        headers.add(event.type() == null ? defaultType : header(FanoutRecord.HEADER_TYPE, event.type()));
-        addIfPresent(headers, FanoutRecord.HEADER_CONTENT_TYPE, event.contentType());
-        addIfPresent(headers, FanoutRecord.HEADER_TRACEPARENT, event.traceparent());
-        for (Event.Attribute a : event.attributes()) {
-            headers.add(header("ce_" + a.name(), a.value()));
-        }
-        return new ProducerRecord<>(
-                topicName, null, millis, event.channel().bytes(), event.payload(), new RecordHeaders(headers));
     }
 
     private void stored(RecordMetadata at, long took, CompletableFuture<PublishOutcome> outcome) {
@@ -135,7 +111,7 @@ public final class FanoutPublisher {
         String epoch = view.epoch();
         // wasReady() has seen an epoch, and epochs do not go away.
         return epoch == null
-                ? new Failed(ErrorCode.UNAVAILABLE, "the topic's id is unknown", true)
+                ? new Failed(ErrorCode.UNAVAILABLE, "the topic's id is unknown", true, Fault.EVENT)
                 : new Stored(new Cursor(epoch, at.partition(), at.offset()));
     }
 
@@ -162,26 +138,26 @@ public final class FanoutPublisher {
             cause = cause.getCause();
         }
         if (cause instanceof RecordTooLargeException) {
-            return new Failed(ErrorCode.TOO_LARGE, "body: larger than the brokers take", false);
+            return new Failed(ErrorCode.TOO_LARGE, "body: larger than the brokers take", false, Fault.EVENT);
+        }
+        if (cause instanceof InvalidRecordException
+                || cause instanceof InvalidTimestampException
+                || cause instanceof SerializationException) {
+            return new Failed(
+                    ErrorCode.BAD_REQUEST, "the brokers refuse the event: " + cause.getMessage(), false, Fault.EVENT);
         }
         failures.warn("Kafka did not take an event: " + cause);
+        if (cause instanceof BufferExhaustedException) {
+            return new Failed(
+                    ErrorCode.UNAVAILABLE, "Kafka cannot take events now: too many wait for it", false, Fault.LOAD);
+        }
         String message = sent ? "Kafka did not acknowledge the event in time" : "Kafka cannot take events now";
-        return new Failed(ErrorCode.UNAVAILABLE, message, sent);
+        return new Failed(ErrorCode.UNAVAILABLE, message, sent, Fault.BACKEND);
     }
 
     private static AtomicLongArray unseen(int partitions) {
         long[] none = new long[partitions];
         Arrays.fill(none, -1);
         return new AtomicLongArray(none);
-    }
-
-    private static void addIfPresent(List<Header> headers, String name, @Nullable String value) {
-        if (value != null) {
-            headers.add(header(name, value));
-        }
-    }
-
-    private static Header header(String name, String value) {
-        return new RecordHeader(name, value.getBytes(StandardCharsets.UTF_8));
     }
 }
