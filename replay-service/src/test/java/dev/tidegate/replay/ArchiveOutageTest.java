@@ -52,7 +52,9 @@ class ArchiveOutageTest {
                     "tidegate.replay.recent.fill", "false",
                     "tidegate.replay.archive.linger", "10ms",
                     "tidegate.replay.archive.batch-events", "50");
-            await().atMost(PATIENCE).until(() -> ArchivedRecord.position(address, stand.epoch(), 0) == 100);
+            await().atMost(PATIENCE)
+                    .untilAsserted(() -> assertThat(ArchivedRecord.position(address, stand.epoch(), 0))
+                            .isEqualTo(100));
             stand.deleteRecordsBefore(0, 50);
             Replay.Request old = stand.after(first, early.get(9), 99);
             await().atMost(PATIENCE)
@@ -80,7 +82,9 @@ class ArchiveOutageTest {
             for (int p = 0; p < PARTITIONS; p++) {
                 int partition = p;
                 long end = 2L * 3 * 1_200 + (p == 0 ? 101 : 0);
-                await().atMost(PATIENCE).until(() -> ArchivedRecord.position(address, stand.epoch(), partition) == end);
+                await().atMost(PATIENCE)
+                        .untilAsserted(() -> assertThat(ArchivedRecord.position(address, stand.epoch(), partition))
+                                .isEqualTo(end));
             }
             List<ArchivedRecord> inTopic =
                     ArchivedRecord.inTopic(Backends.shared().kafka(), stand.topic, PARTITIONS, "orders");

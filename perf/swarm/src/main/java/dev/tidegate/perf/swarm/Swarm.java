@@ -333,6 +333,11 @@ final class Swarm implements AutoCloseable {
         }
     }
 
+    /** Whether the slow share has stopped reading; for whoever must know before it publishes. */
+    boolean standsStill() {
+        return beating;
+    }
+
     private void slow(boolean stop) {
         for (Client c : clients) {
             Channel channel = c.channel;

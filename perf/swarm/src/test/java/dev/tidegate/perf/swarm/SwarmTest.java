@@ -286,6 +286,8 @@ class SwarmTest {
 
         // when
         swarm.accept(new Wire.Command.Slow(true));
+        await(swarm::standsStill); // the command is carried out on the swarm's loop, which may see the next events
+        // first
         publish(5);
         await(() -> swarm.accounts.delivered == 5L * CONNECTIONS / 2);
         swarm.accept(new Wire.Command.Slow(false));
