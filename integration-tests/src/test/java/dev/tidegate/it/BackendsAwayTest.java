@@ -65,10 +65,15 @@ class BackendsAwayTest {
             }
         }
         services.awaitReady();
-        // Ready is also who spools.
-        await("events go to Kafka")
-                .atMost(WITHIN)
-                .until(() -> services.publisher().publish("chat:whole", "1").status() == 201);
+        // Ready is also who spools, and who delivers from Redis.
+        String channel = Backends.unique("chat:whole");
+        try (TidegateClient probe = connect("probe")) {
+            answer(probe.subscribe(channel));
+            await("events go to Kafka, and come from there")
+                    .atMost(WITHIN)
+                    .until(() -> services.publisher().publish(channel, "1").status() == 201
+                            && probe.events(channel).stream().anyMatch(event -> event.cursor() != null));
+        }
     }
 
     @AfterAll
@@ -110,6 +115,10 @@ class BackendsAwayTest {
             // then
             await("events again").atMost(Topic.WITHIN).until(() -> traffic.acknowledged() >= before + 100);
             traffic.stop();
+            await("the spool is empty")
+                    .atMost(WITHIN)
+                    .until(() ->
+                            services.publisher().publish("chat:spooled", "2").status() == 201);
             crowd.assertHas(Crowd.checkedLog(services.topic(), channels, traffic.acknowledged()));
             assertThat(crowd.clients())
                     .allSatisfy(client -> assertThat(client.connects()).isEqualTo(1));
