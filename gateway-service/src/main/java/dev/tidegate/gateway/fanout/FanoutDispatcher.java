@@ -190,9 +190,8 @@ public final class FanoutDispatcher {
     /** A partition of this batch reaches this offset. */
     public void moved(int partition, long end) {
         current().advance(partition, end);
-        for (int i = 0;
-                i < movedBefore;
-                i++) { // by a former poll of this batch; the first of a batch costs nothing here
+        // By a former poll of this batch? The first of a batch costs nothing here.
+        for (int i = 0; i < movedBefore; i++) {
             if (movedPartitions[i] == partition) {
                 movedTo[i] = end;
                 return;

@@ -45,20 +45,25 @@ class ArchiveDaysTest {
     private final FanoutTopic topic = new FanoutTopic(
             "fanout", id, 2, dev.tidegate.protocol.Epoch.of(id.getMostSignificantBits(), id.getLeastSignificantBits()));
     private final ReplayMetrics metrics = new ReplayMetrics();
-    private final Archiver archiver = new Archiver(
-            postgres,
-            Set.of("orders"),
-            new ReplaySettings.Archive(
-                    Duration.ofDays(3),
-                    1000,
-                    DataSize.ofMegabytes(1),
-                    Duration.ZERO,
-                    1,
-                    10,
-                    Duration.ofSeconds(5),
-                    DataSize.ofMegabytes(1)),
-            clock,
-            metrics);
+    private final Archiver archiver = archiver();
+
+    /** One more that archives the same into the same database. */
+    private Archiver archiver() {
+        return new Archiver(
+                postgres,
+                Set.of("orders"),
+                new ReplaySettings.Archive(
+                        Duration.ofDays(3),
+                        1000,
+                        DataSize.ofMegabytes(1),
+                        Duration.ZERO,
+                        1,
+                        10,
+                        Duration.ofSeconds(5),
+                        DataSize.ofMegabytes(1)),
+                clock,
+                metrics);
+    }
 
     private static final class SetClock extends Clock {
         private volatile Instant now = Instant.EPOCH;
@@ -199,20 +204,7 @@ class ArchiveDaysTest {
         // given: two archivers that both believe a partition is theirs
         LocalDate today = LocalDate.of(2005, 6, 1);
         clock.now = Instant.ofEpochMilli(at(today, 12));
-        Archiver other = new Archiver(
-                postgres,
-                Set.of("orders"),
-                new ReplaySettings.Archive(
-                        Duration.ofDays(3),
-                        1000,
-                        DataSize.ofMegabytes(1),
-                        Duration.ZERO,
-                        1,
-                        10,
-                        Duration.ofSeconds(5),
-                        DataSize.ofMegabytes(1)),
-                clock,
-                metrics);
+        Archiver other = archiver();
         place();
         FanoutRecord record = new FanoutRecord();
         record.wrap("orders:a".getBytes(StandardCharsets.US_ASCII), new byte[] {'1'}, at(today, 10));
