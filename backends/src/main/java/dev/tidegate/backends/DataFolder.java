@@ -4,9 +4,10 @@ import java.io.IOException;
 import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Properties;
+import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
@@ -25,6 +26,7 @@ import java.util.stream.Stream;
 public final class DataFolder {
 
     static final String MARKER = "tidegate.properties";
+    private static final String NEW = ".new";
     private static final int FORMAT = 1;
 
     private final Path path;
@@ -65,16 +67,10 @@ public final class DataFolder {
             throw new StartFailure("data folder " + folder + " is not Tidegate's (it holds files, but no " + MARKER
                     + "): choose an empty one with TIDEGATE_DATA, or move it away");
         }
-        Path fresh = folder.resolve(MARKER + ".new");
+        // Backends that start at the same moment each move their own file there, and all of them hold the same.
+        Path fresh = folder.resolve(MARKER + "." + UUID.randomUUID() + NEW);
         Files.writeString(fresh, "# Tidegate keeps the data of its embedded backends here.\nformat=" + FORMAT + "\n");
-        try {
-            Files.move(fresh, marker);
-        } catch (NoSuchFileException e) {
-            if (!Files.exists(marker)) {
-                throw e;
-            }
-            // Moved by another process: what it wrote is the same.
-        }
+        Files.move(fresh, marker, StandardCopyOption.ATOMIC_MOVE);
     }
 
     private static boolean isEmpty(Path folder) throws IOException {
@@ -82,7 +78,7 @@ public final class DataFolder {
             // What a first start leaves that was killed before it had marked the folder; a log file may be opened
             // before that.
             return files.map(file -> file.getFileName().toString())
-                    .allMatch(name -> name.equals(MARKER + ".new") || name.equals("logs"));
+                    .allMatch(name -> (name.startsWith(MARKER) && name.endsWith(NEW)) || name.equals("logs"));
         }
     }
 

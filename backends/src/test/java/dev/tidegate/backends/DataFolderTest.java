@@ -7,9 +7,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.stream.IntStream;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,17 +39,27 @@ class DataFolderTest {
 
     @Test
     @DisplayName("several that start on the same new folder at once all get it")
-    void openedAtOnce() {
-        for (int round = 0; round < 50; round++) {
-            // given
-            Path path = temp.resolve("shared" + round);
-            // when
-            List<CompletableFuture<Path>> opened = IntStream.range(0, 4)
-                    .mapToObj(_ -> CompletableFuture.supplyAsync(
-                            () -> DataFolder.open(path).path()))
-                    .toList();
-            // then
-            assertThat(opened).allSatisfy(one -> assertThat(one.join()).isEqualTo(path));
+    void openedAtOnce() throws Exception {
+        int many = 4;
+        try (ExecutorService threads = Executors.newFixedThreadPool(many)) {
+            for (int round = 0; round < 300; round++) {
+                // given
+                Path path = temp.resolve("shared" + round);
+                CyclicBarrier together = new CyclicBarrier(many);
+                // when
+                List<Future<Path>> opened = threads.invokeAll(Collections.nCopies(many, () -> {
+                    together.await();
+                    return DataFolder.open(path).path();
+                }));
+                // then
+                for (Future<Path> one : opened) {
+                    assertThat(one.get()).isEqualTo(path);
+                }
+                try (Stream<Path> files = Files.list(path)) {
+                    assertThat(files.map(file -> file.getFileName().toString()))
+                            .containsExactlyInAnyOrder("tidegate.properties", "logs");
+                }
+            }
         }
     }
 
