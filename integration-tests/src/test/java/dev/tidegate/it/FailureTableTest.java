@@ -3,13 +3,16 @@ package dev.tidegate.it;
 import static dev.tidegate.it.Answers.WITHIN;
 import static dev.tidegate.it.Answers.answer;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.tidegate.testsupport.Backends;
 import dev.tidegate.testsupport.FaultyLink;
+import dev.tidegate.testsupport.ReceivedEvent;
 import dev.tidegate.testsupport.ServiceProcess;
 import dev.tidegate.testsupport.TidegateClient;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -110,6 +113,85 @@ class FailureTableTest {
     }
 
     @Test
+    @DisplayName("all of Kafka is killed: live goes on over Redis, publishers get 202, the spool is relayed in order")
+    void kafka() {
+        OutageReport report = Outage.of("all of Kafka", services)
+                .live()
+                .untilSpooled()
+                .during(() -> assertEphemeral(services.gateway(0)))
+                .afterwards(this::spoolEmpties)
+                .run(stand.kafka()::kill, stand.kafka()::start)
+                .assertWhole()
+                .assertTaken()
+                .assertLive();
+        assertThat(report.answered("202")).isPositive();
+        assertThat(report.provisional()).isPositive();
+    }
+
+    @Test
+    @DisplayName("all of Kafka stands still and refuses nothing: the same")
+    void kafkaFrozen() {
+        OutageReport report = Outage.of("all of Kafka, frozen", services)
+                .live()
+                .untilSpooled()
+                .afterwards(this::spoolEmpties)
+                .run(
+                        () -> stand.kafka().brokers().forEach(ServiceProcess::freeze),
+                        () -> stand.kafka().brokers().forEach(ServiceProcess::thaw))
+                .assertWhole()
+                .assertTaken()
+                .assertLive();
+        assertThat(report.answered("202")).isPositive();
+        assertThat(report.provisional()).isPositive();
+    }
+
+    @Test
+    @DisplayName("Kafka and Redis are killed: live stops, publishers get 202, and in the end everybody has everything")
+    void kafkaAndRedis() {
+        OutageReport report = Outage.of("Kafka and Redis", services)
+                .untilSpooled()
+                .afterwards(this::spoolEmpties)
+                .run(
+                        () -> {
+                            stand.kafka().kill();
+                            stand.redis().kill();
+                        },
+                        () -> {
+                            stand.redis().start();
+                            stand.kafka().start();
+                        })
+                .assertWhole()
+                .assertTaken();
+        assertThat(report.answered("202")).isPositive();
+    }
+
+    @Test
+    @DisplayName(
+            "Kafka and PostgreSQL are killed: 503 with Retry-After, and what is published again afterwards is there once")
+    void kafkaAndPostgres() {
+        OutageReport report = Outage.of("Kafka and PostgreSQL", services)
+                .untilSpooled()
+                .during(() -> {
+                    Publisher.Answer refused = services.publisher().publish(Backends.unique("demo:refused"), "1");
+                    assertThat(refused.status()).as("%s", refused).isEqualTo(503);
+                    assertThat(refused.header("Retry-After")).matches("[1-9][0-9]*");
+                    assertEphemeral(services.gateway(0));
+                })
+                .afterwards(this::spoolEmpties)
+                .run(
+                        () -> {
+                            stand.kafka().kill();
+                            stand.postgres().kill();
+                        },
+                        () -> {
+                            stand.postgres().start();
+                            stand.kafka().start();
+                        })
+                .assertWhole();
+        assertThat(report.answered("503")).isPositive();
+    }
+
+    @Test
     @DisplayName("one gateway's link to Kafka is frozen, ingest's is intact: its clients are served over Redis")
     void kafkaLinkFrozen() {
         OutageReport report = Outage.of("one gateway's Kafka link, frozen", services)
@@ -124,5 +206,77 @@ class FailureTableTest {
         assertThat(report.provisional()).isPositive();
         // hedge-after + 100 ms is the figure to be reported; here only that nobody waited for Kafka's time-outs
         assertThat(report.first()).isBetween(Duration.ofMillis(1), Duration.ofSeconds(3));
+    }
+
+    @Test
+    @DisplayName(
+            "Redis is killed: an ephemeral event is refused; idempotency keys are remembered locally, then by all again")
+    void keysWithoutRedis() {
+        String channel = Backends.unique("demo:keys");
+        Publisher publisher = services.publisher();
+        try (TidegateClient client = TidegateClient.at(services.gateway().url()).connect()) {
+            answer(client.subscribe(channel));
+            // when
+            stand.redis().kill();
+            // then
+            Publisher.Answer first = publisher.publish(channel, "{\"n\":0}", "Idempotency-Key", "a");
+            Publisher.Answer again = publisher.publish(channel, "{\"n\":0}", "Idempotency-Key", "a");
+            assertThat(first.status()).as("%s", first).isEqualTo(201);
+            assertThat(first.header("Tidegate-Idempotency")).isEqualTo("local");
+            assertThat(again.status()).as("%s", again).isEqualTo(200);
+            assertThat(again.text()).isEqualTo(first.text());
+            Publisher.Answer ephemeral = publisher.publish(Backends.unique("typing:refused"), "1");
+            assertThat(ephemeral.status()).as("%s", ephemeral).isEqualTo(503);
+            assertThat(ephemeral.header("Retry-After")).matches("[1-9][0-9]*");
+            // and
+            stand.redis().start();
+            await("keys are shared again")
+                    .atMost(WITHIN)
+                    .until(() -> publisher
+                            .publish(channel, "{\"n\":2}", "Idempotency-Key", Backends.unique("b"))
+                            .header("Tidegate-Idempotency")
+                            .equals("shared"));
+            client.awaitEvents(channel, 2, WITHIN);
+            assertThat(client.events(channel)).extracting(ReceivedEvent::data).startsWith("{\"n\":0}", "{\"n\":2}");
+            assertThat(client.violations()).isEmpty();
+            assertThat(client.connects()).isEqualTo(1);
+        }
+    }
+
+    /** Ephemeral events need neither Kafka nor PostgreSQL. */
+    private void assertEphemeral(ServiceProcess gateway) {
+        String channel = Backends.unique("typing:outage");
+        try (TidegateClient client = TidegateClient.at(gateway.url()).connect()) {
+            answer(client.subscribe(channel));
+            Publisher.Answer sent = services.publisher().publish(channel, "1");
+            assertThat(sent.status()).as("%s", sent).isEqualTo(201);
+            client.awaitEvents(channel, 1, WITHIN);
+        }
+    }
+
+    /** Waits until nothing is in the spool, as ingest counts it every second, and until events pass it by again. */
+    private String spoolEmpties() {
+        long begun = System.nanoTime();
+        await("an empty spool")
+                .atMost(WITHIN)
+                .pollInterval(Duration.ofMillis(50))
+                .until(() -> metric("tidegate_ingest_spool_depth") == 0);
+        double empty = (System.nanoTime() - begun) / 1e9;
+        await("events go to Kafka directly")
+                .atMost(WITHIN)
+                .pollInterval(Duration.ofMillis(50))
+                .until(() -> metric("tidegate_ingest_kafka_state{state=\"healthy\"}") == 1);
+        double direct = (System.nanoTime() - begun) / 1e9;
+        return String.format(Locale.ROOT, "spool empty after %.1f s, direct again after %.1f s", empty, direct);
+    }
+
+    private double metric(String name) {
+        String metrics =
+                Publisher.get(services.ingest().url() + "/actuator/prometheus").text();
+        return metrics.lines()
+                .filter(line -> line.startsWith(name))
+                .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("no metric " + name));
     }
 }
