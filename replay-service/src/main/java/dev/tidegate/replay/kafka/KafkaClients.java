@@ -19,6 +19,11 @@ public final class KafkaClients {
     /** How long one question to Kafka may take before it counts as away. */
     static final Duration ANSWER_WITHIN = Duration.ofSeconds(3);
 
+    /** The archive is not read live: one answer for what has come in so long, or so many bytes, instead of one a record. */
+    private static final int ARCHIVE_WAIT_MILLIS = 250;
+
+    private static final int ARCHIVE_MIN_BYTES = 128 << 10;
+
     /** After so long without a word the partitions of an instance go to the others. */
     private static final int SESSION_MILLIS = 10_000;
 
@@ -61,6 +66,8 @@ public final class KafkaClients {
         p.put(ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG, CooperativeStickyAssignor.class.getName());
         p.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, SESSION_MILLIS);
         p.put(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, SESSION_MILLIS / 4);
+        p.put(ConsumerConfig.FETCH_MIN_BYTES_CONFIG, ARCHIVE_MIN_BYTES);
+        p.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, ARCHIVE_WAIT_MILLIS);
         p.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, ArchiveFeed.FETCH_BYTES);
         p.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 1 << 20);
         p.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, Math.toIntExact(ANSWER_WITHIN.toMillis()));
