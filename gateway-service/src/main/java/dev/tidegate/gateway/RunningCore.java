@@ -127,3 +127,4 @@ final class RunningCore implements AutoCloseable {
         tailer.close();
     }
 }
+        shards.close(); // last: nothing is delivered any more

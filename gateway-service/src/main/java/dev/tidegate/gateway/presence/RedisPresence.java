@@ -194,7 +194,12 @@ final class RedisPresence implements PresenceStore {
 
     private CompletionStage<Link> single(StatefulRedisConnection<String, String> connection) {
         return client.connectPubSubAsync(StringCodec.UTF8, uri)
-                .thenApply(s -> new Link(connection, connection.async(), connection.async(), s, null));
+                .<Link>thenApply(s -> new Link(connection, connection.async(), connection.async(), s, null))
+                .whenComplete((l, error) -> {
+                    if (error != null) {
+                        var _ = connection.closeAsync(); // or each probe would leave one, which reconnects for ever
+                    }
+                });
     }
 
     private CompletionStage<Link> cluster(StatefulRedisConnection<String, String> single) {

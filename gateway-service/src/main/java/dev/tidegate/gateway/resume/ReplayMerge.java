@@ -424,7 +424,7 @@ public final class ReplayMerge {
             } else {
                 onEvents(now, page, end);
             }
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError e) {
             // Half of a page or of the buffer may have been sent: whatever follows would pass over the rest.
             LOG.warn("Resuming {} failed", target.channel(), e);
             fail(ErrorCode.INTERNAL, "replay failed; resubscribe after the last event");

@@ -2,11 +2,10 @@ package dev.tidegate.gateway.session;
 
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
-import dev.tidegate.gateway.auth.TokenVerifier.Verdict;
 import dev.tidegate.gateway.fanout.Delivery;
+import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ClientFrame;
-import dev.tidegate.protocol.CloseCode;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.DurableCursors;
 import dev.tidegate.protocol.ErrorCode;
@@ -20,13 +19,16 @@ final class ClientRequests {
     private ClientRequests() {}
 
     static void handle(Session session, ClientFrame frame) {
+        if (session.shard.identifications.holds(session, frame)) {
+            return;
+        }
         if (!session.authenticated() && !(frame instanceof ClientFrame.Connect || frame instanceof ClientFrame.Ping)) {
             session.sendError(
                     frame.id(), ErrorCode.UNAUTHENTICATED, "a connect frame with a token is expected first", null);
             return;
         }
         switch (frame) {
-            case ClientFrame.Connect c -> connect(session, c);
+            case ClientFrame.Connect c -> session.shard.identifications.judge(session, c);
             case ClientFrame.Subscribe s -> subscribe(session, s);
             case ClientFrame.Unsubscribe u -> unsubscribe(session, u);
             case ClientFrame.Publish p -> publish(session, p);
@@ -39,26 +41,8 @@ final class ClientRequests {
         }
     }
 
-    private static void connect(Session session, ClientFrame.Connect frame) {
-        session.shard
-                .shared
-                .tokens()
-                .verify(
-                        frame.token(),
-                        verdict -> session.onLoop(() -> {
-                            switch (verdict) {
-                                case Verdict.Accepted a -> identified(session, frame, a.identity());
-                                case Verdict.Undecided u ->
-                                    session.sendError(frame.id(), ErrorCode.UNAVAILABLE, u.message(), null);
-                                case Verdict.Rejected r -> {
-                                    session.sendError(frame.id(), ErrorCode.UNAUTHENTICATED, r.message(), null);
-                                    session.close(CloseCode.UNAUTHENTICATED, CloseCode.UNAUTHENTICATED.defaultReason());
-                                }
-                            }
-                        }));
-    }
-
-    private static void identified(Session session, ClientFrame.Connect frame, Identity who) {
+    /** The connect frame's token is good. */
+    static void identified(Session session, ClientFrame.Connect frame, Identity who) {
         String before = session.identity().subject();
         if (before != null && !before.equals(who.subject())) {
             session.sendError(frame.id(), ErrorCode.FORBIDDEN, "token: its subject is not the connection's", null);
@@ -127,14 +111,11 @@ final class ClientRequests {
             AccessPolicy.Namespace ns = shard.shared.access().checkSubscribe(session.identity(), name);
             int most = shard.shared.limits().maxSubscriptions();
             Subscription existing = session.find(name);
-            if (existing != null) {
-                if (!existing.automatic) {
-                    throw new ProtocolException(
-                            ErrorCode.ALREADY_SUBSCRIBED, "channel: this connection is subscribed to it");
-                }
-                session.remove(existing);
+            if (existing != null && !existing.automatic) {
+                throw new ProtocolException(
+                        ErrorCode.ALREADY_SUBSCRIBED, "channel: this connection is subscribed to it");
             }
-            if (session.subscriptions().size() >= most) {
+            if (existing == null && session.subscriptions().size() >= most) {
                 throw new ProtocolException(
                         ErrorCode.LIMIT_EXCEEDED, "channel: this connection has its " + most + " subscriptions");
             }
@@ -143,8 +124,7 @@ final class ClientRequests {
             }
             if (ns.delivery() == Delivery.EPHEMERAL) {
                 // No past there, so no error for asking: SDKs resubscribe all channels with their cursors.
-                ClientFrame.Subscribe now = new ClientFrame.Subscribe(frame.id(), name, null, -1, null);
-                subscribe(session, now, null, shard.channel(name));
+                replace(session, existing, new ClientFrame.Subscribe(frame.id(), name, null, -1, null), null);
                 return;
             }
             if (frame.last() > ns.historyLimit()) {
@@ -154,10 +134,36 @@ final class ClientRequests {
             }
             String durable = frame.durable();
             DurableCursors.CursorKey key = durable == null ? null : DurableStore.key(session.identity(), durable, name);
-            subscribe(session, frame, key, shard.channel(name));
+            Cursor after = frame.after();
+            if (after != null) {
+                check(shard.tail(), name, after);
+            }
+            replace(session, existing, frame, key);
         } catch (ProtocolException e) {
             session.sendError(frame.id(), e.code(), e.text(), name.value());
         }
+    }
+
+    /** Whether a cursor can be of this channel; one of another topic can, and is a gap. */
+    private static void check(Tail tail, ChannelName name, Cursor after) {
+        int home = tail.partitionOf(name.bytes());
+        if (after.epoch().equals(tail.epoch()) && after.partition() != home) {
+            throw new ProtocolException(
+                    ErrorCode.CURSOR_INVALID,
+                    "after: " + after + " is not of this channel (expected: partition " + home + ")");
+        }
+    }
+
+    /** Nothing is wrong with it any more: what was joined by itself gives way. */
+    private static void replace(
+            Session session,
+            @Nullable Subscription existing,
+            ClientFrame.Subscribe frame,
+            DurableCursors.@Nullable CursorKey key) {
+        if (existing != null) {
+            session.remove(existing);
+        }
+        subscribe(session, frame, key, session.shard.channel(frame.channel()));
     }
 
     private static void subscribe(
@@ -172,12 +178,6 @@ final class ClientRequests {
         Cursor splice = sub.cursor(p);
         Cursor after = frame.after();
         if (after != null) {
-            if (after.epoch().equals(splice.epoch()) && after.partition() != splice.partition()) {
-                session.remove(sub);
-                throw new ProtocolException(
-                        ErrorCode.CURSOR_INVALID,
-                        "after: " + after + " is not of this channel (expected: partition " + splice.partition() + ")");
-            }
             if (after.comparableTo(splice)
                     && after.offset() <= p
                     && channel.hasAllAfter(after.offset(), session.isSse())) {

@@ -83,6 +83,8 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
 
     final PresenceChanges presenceChanges = new PresenceChanges(this);
 
+    final Identifications identifications = new Identifications(this);
+
     private final DirectSends sends = new DirectSends(this);
     private final ProvisionalDelivery copies = new ProvisionalDelivery(this);
     private final boolean useRing;
@@ -223,7 +225,7 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
                 } else {
                     kept = exceptional(sub, batch, segment, kept);
                 }
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | OutOfMemoryError e) {
                 broken(session, e); // one client's fault must not cost the others the rest of the batch
             }
         }
@@ -232,7 +234,7 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
             Subscription sub = subs[i];
             try {
                 kept = exceptional(sub, batch, segment, kept);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | OutOfMemoryError e) {
                 broken(sub.session, e);
             }
         }
@@ -244,14 +246,24 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
             shared.metrics().passedOver(channel.slowClient).add(passedOver);
             passedOver = 0;
         }
-        Conflation newest = channel.conflation;
-        if (newest != null) {
-            newest.keep(batch, segment, channel.lastOffset);
-        }
+        conflate(channel, batch, segment);
         channel.lastOffset = Math.max(channel.lastOffset, batch.lastOffset(segment));
         delivered += (long) written * batch.events(segment);
         if (kept != null) {
             kept.release();
+        }
+    }
+
+    /** Keeps the newest events for the slow ones; what there is no memory for is told to them as a gap. */
+    private void conflate(ShardChannel channel, LoopBatch batch, int segment) {
+        Conflation newest = channel.conflation;
+        if (newest != null) {
+            try {
+                newest.keep(batch, segment, channel.lastOffset);
+            } catch (OutOfMemoryError e) {
+                LOG.warn("The newest events of {} are not kept: {}", channel.name, e.toString());
+                shared.metrics().conflationOverflows.increment();
+            }
         }
     }
 
@@ -294,16 +306,16 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
     void guarded(Session session, Consumer<Session> action) {
         try {
             action.accept(session);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError e) {
             broken(session, e);
         }
     }
 
     /**
-     * A fault of ours in the middle of a session's frames. It gets nothing more from here on, so that no position passes
+     * A fault of ours in the middle of a session's frames, or no memory for one. It gets nothing more from here on, so that no position passes
      * over what it may have missed, and is closed once nobody is walking over the subscriptions; the client resumes.
      */
-    void broken(Session session, RuntimeException e) {
+    void broken(Session session, Throwable e) {
         shared.metrics().faults.increment();
         LOG.error("A session is closed for a fault of the gateway", e);
         session.parkAll();
@@ -406,7 +418,7 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
             if (s != null) {
                 try {
                     s.flush(batch);
-                } catch (RuntimeException e) {
+                } catch (RuntimeException | OutOfMemoryError e) {
                     broken(s, e);
                 }
             }

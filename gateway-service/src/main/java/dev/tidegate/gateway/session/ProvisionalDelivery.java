@@ -85,7 +85,7 @@ final class ProvisionalDelivery {
             try {
                 session.write(frame);
                 return 1;
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | OutOfMemoryError e) {
                 shard.broken(session, e); // what it gets from here on is nothing
                 return 0;
             }

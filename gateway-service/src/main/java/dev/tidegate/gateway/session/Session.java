@@ -161,6 +161,7 @@ final class Session {
     }
 
     private void dropAll() {
+        shard.identifications.forget(this);
         resumes = null; // first, or each merge that is dropped would start the next one
         for (int i = subscriptions.size() - 1; i >= 0; i--) {
             drop(subscriptions.get(i));
@@ -236,6 +237,11 @@ final class Session {
     /** A ping or pong of the WebSocket protocol, or bytes of an event stream's client. */
     void onSignOfLife() {
         silentBeats = 0;
+    }
+
+    /** Whether more is to be read from the client, as long as it takes what it gets. */
+    void read(boolean more) {
+        ctx.channel().config().setAutoRead(more && ctx.channel().isWritable());
     }
 
     boolean authenticated() {
@@ -477,7 +483,7 @@ final class Session {
         }
         silentBeats = 0;
         lostEphemeral = false;
-        ctx.channel().config().setAutoRead(true);
+        ctx.channel().config().setAutoRead(!shard.identifications.isJudged(this));
         Resumes r = resumes;
         if (r != null) {
             r.onWritable();

@@ -7,6 +7,7 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.CorruptedFrameException;
+import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.TooLongFrameException;
 import io.netty.handler.codec.http.websocketx.BinaryWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
@@ -55,6 +56,9 @@ final class SessionHandler extends ChannelInboundHandlerAdapter {
     }
 
     private void onFrame(ChannelHandlerContext ctx, WebSocketFrame frame) {
+        if (!session.isOpen() && !(frame instanceof CloseWebSocketFrame)) {
+            return; // the close frame is our last word: nothing is read any more, and no ping answered
+        }
         int rsv = frame.rsv(); // the decoder lets any pass where compression has been agreed on, none elsewhere
         if (rsv != 0 && !(rsv == RSV1 && frame instanceof TextWebSocketFrame)) {
             violation(CloseCode.BAD_FRAME, "reserved bits " + rsv + " (expected: RSV1 on a message's first frame)");
@@ -152,7 +156,9 @@ final class SessionHandler extends ChannelInboundHandlerAdapter {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        Throwable root = cause.getCause() instanceof CorruptedFrameException inner ? inner : cause;
+        // The frame decoder's own faults come as they are; TLS's, an IOException, come as the decoder's cause.
+        Throwable inner = cause instanceof DecoderException ? cause.getCause() : null;
+        Throwable root = inner == null ? cause : inner;
         switch (root) {
             case CorruptedWebSocketFrameException c
             when c.closeStatus().code() == 1009 ->

@@ -13,7 +13,6 @@ import io.netty.channel.ChannelPipeline;
 import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
 import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -140,9 +139,7 @@ final class WebSocketOutput implements SessionOutput {
     public void close(ChannelHandlerContext ctx, CloseCode code, String reason) {
         byte[] text = reason.getBytes(StandardCharsets.UTF_8);
         if (text.length > CloseCode.MAX_REASON_BYTES) {
-            text = Arrays.copyOf(
-                    code.defaultReason().getBytes(StandardCharsets.UTF_8),
-                    code.defaultReason().length());
+            text = code.defaultReason().getBytes(StandardCharsets.UTF_8);
         }
         ByteBuf frame = ctx.alloc().directBuffer(4 + text.length);
         frame.writeByte(FIN_CLOSE)

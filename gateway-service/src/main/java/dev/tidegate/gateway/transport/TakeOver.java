@@ -64,7 +64,7 @@ final class TakeOver {
             sessions.open(channel, handshake);
             channel.flush();
             channel.config().setAutoRead(true); // Reactor Netty reads on demand
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError e) {
             LOG.warn("taking over {} failed", channel, e);
             channel.close();
         }

@@ -2,8 +2,10 @@ package dev.tidegate.gateway.session;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netty.handler.codec.DecoderException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import javax.net.ssl.SSLException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -147,10 +149,25 @@ class SessionHandlerTest {
 
         // when
         peer.text("{\"op\":\"ping\"}");
+        peer.frame(true, PING, new byte[] {1});
+        peer.frame(false, TEXT, new byte[] {'{'});
         peer.frame(true, CLOSE, new byte[] {0x10, 0x04});
 
-        // then
+        // then: nothing follows our close frame
         assertThat(peer.read()).isEmpty();
+        assertThat(peer.pongs).isEmpty();
+        assertThat(peer.isOpen()).isFalse();
+    }
+
+    @Test
+    void closesForAFaultOfTlsWithoutAWord() {
+        // when
+        peer.channel.pipeline().fireExceptionCaught(new DecoderException(new SSLException("for a test")));
+        shard.runLoop();
+
+        // then
+        peer.read();
+        assertThat(peer.closeCode).isZero();
         assertThat(peer.isOpen()).isFalse();
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.auth.TokenVerifier;
+import dev.tidegate.gateway.resume.ReplayMerge;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.ErrorCode;
@@ -13,8 +14,11 @@ import io.netty.buffer.ByteBufAllocator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Requests and their answers. */
 class SessionTest {
@@ -117,6 +121,80 @@ class SessionTest {
         peer.text("{\"op\":\"connect\",\"id\":3,\"token\":\"bad\"}");
         assertThat(peer.readOne()).contains("\"id\":3").contains("unauthenticated");
         assertThat(peer.closeCode).isEqualTo(4101);
+    }
+
+    @Test
+    void letsWhatIsSentBehindAConnectFrameWaitForItsVerdict() throws InterruptedException {
+        // given: nobody may do anything without a token
+        shard = new ShardUnderTest(new SessionLimits(
+                ShardUnderTest.HEARTBEAT_MS,
+                ShardUnderTest.MAX_FRAME,
+                3,
+                2,
+                2,
+                3_000,
+                true,
+                ReplayMerge.Limits.DEFAULT));
+        List<Consumer<TokenVerifier.Verdict>> asked = shard.judgeTokensByHand();
+        peer = shard.connect(Identity.UNIDENTIFIED, Handshake.WireFormat.WEBSOCKET, List.of());
+        peer.read();
+        var ann = new TokenVerifier.Verdict.Accepted(new Identity("ann", Long.MAX_VALUE, null, null));
+
+        // when
+        peer.textsAtOnce(
+                "{\"op\":\"connect\",\"id\":1,\"token\":\"t\"}",
+                "{\"op\":\"subscribe\",\"id\":2,\"channel\":\"c\"}",
+                "{\"op\":\"connect\",\"id\":3,\"token\":\"t\"}",
+                "{\"op\":\"ping\",\"id\":4}");
+
+        // then
+        assertThat(peer.read()).isEmpty();
+        assertThat(peer.channel.config().isAutoRead()).isFalse();
+        asked.getFirst().accept(ann);
+        assertThat(peer.read())
+                .satisfiesExactly(
+                        f -> assertThat(f).contains("\"connected\",\"id\":1"),
+                        f -> assertThat(f).contains("\"subscribed\",\"id\":2"));
+        asked.get(1).accept(ann);
+        assertThat(peer.read())
+                .satisfiesExactly(
+                        f -> assertThat(f).contains("\"connected\",\"id\":3"),
+                        f -> assertThat(f).contains("\"pong\",\"id\":4"));
+        assertThat(peer.channel.config().isAutoRead()).isTrue();
+        // and a verdict that comes too late finds nobody
+        peer.text("{\"op\":\"connect\",\"id\":5,\"token\":\"t\"}");
+        peer.channel.disconnect0();
+        shard.runLoop();
+        asked.get(2).accept(ann);
+        shard.runLoop();
+        assertThat(shard.metrics.faults.sum()).isZero();
+    }
+
+    @Test
+    void keepsAPersonalChannelThatASubscribeWithAFaultWasToReplace() throws InterruptedException {
+        // given
+        shard = new ShardUnderTest(ShardUnderTest.LIMITS, true);
+        peer = shard.connect(
+                new Identity("ann", Long.MAX_VALUE, null, null), Handshake.WireFormat.WEBSOCKET, List.of());
+        assertThat(peer.read())
+                .hasSize(2)
+                .last()
+                .asString()
+                .contains("subscribed")
+                .contains("user:ann");
+
+        // when
+        peer.text("{\"op\":\"subscribe\",\"id\":1,\"channel\":\"user:ann\",\"last\":101}");
+        assertThat(peer.readOne()).contains("limit_exceeded");
+        peer.text("{\"op\":\"subscribe\",\"id\":2,\"channel\":\"user:ann\",\"after\":\"epoch000.1.5\"}");
+        assertThat(peer.readOne()).contains("cursor_invalid");
+
+        // then
+        shard.publish("user:ann", "1");
+        assertThat(peer.readOne()).contains("\"op\":\"event\"");
+        peer.text("{\"op\":\"subscribe\",\"id\":3,\"channel\":\"user:ann\",\"after\":\"epoch000.0.-1\"}");
+        assertThat(shard.replays).hasSize(1);
+        assertThat(shard.metrics.subscriptions.sum()).isOne();
     }
 
     @Test
@@ -258,10 +336,11 @@ class SessionTest {
         assertThat(shard.metrics.rebalanced.sum()).isEqualTo(2);
     }
 
-    @Test
-    void oneSessionsFaultCostsTheOthersNothing() throws InterruptedException {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void oneSessionsFaultCostsTheOthersNothing(boolean noMemory) throws InterruptedException {
         // given: an event stream whose buffers cannot be had, beside another one and a WebSocket
-        Failing failing = new Failing(shard.allocator);
+        Failing failing = new Failing(shard.allocator, noMemory);
         var subscribe = List.of(new Handshake.Subscribe(new ChannelName("c"), null, -1));
         ShardUnderTest.Peer broken = shard.connect(Identity.ANONYMOUS, Handshake.WireFormat.SSE, subscribe, failing);
         ShardUnderTest.Peer stream = shard.connect(Identity.ANONYMOUS, Handshake.WireFormat.SSE, subscribe);
@@ -288,10 +367,12 @@ class SessionTest {
     /** Fails when it is told to. */
     private static final class Failing extends AbstractByteBufAllocator {
         private final ByteBufAllocator inner;
+        private final boolean noMemory;
         boolean now;
 
-        Failing(ByteBufAllocator inner) {
+        Failing(ByteBufAllocator inner, boolean noMemory) {
             this.inner = inner;
+            this.noMemory = noMemory;
         }
 
         @Override
@@ -301,6 +382,9 @@ class SessionTest {
 
         @Override
         protected ByteBuf newDirectBuffer(int initialCapacity, int maxCapacity) {
+            if (now && noMemory) {
+                throw new OutOfMemoryError("for a test");
+            }
             if (now) {
                 throw new IllegalStateException("for a test");
             }

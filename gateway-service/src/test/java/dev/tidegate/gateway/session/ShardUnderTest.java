@@ -54,10 +54,17 @@ final class ShardUnderTest {
     final LoopShard shard;
     private final FanoutDispatcher dispatcher;
     private long next;
+    private TokenVerifier judge =
+            (token, done) -> done.accept(tokens.getOrDefault(token, new TokenVerifier.Verdict.Rejected("no")));
 
     ShardUnderTest(SessionLimits limits) throws InterruptedException {
         Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
         namespaces.put("default", new AccessPolicy.Namespace(100, false, true, true, true));
+        this(limits, false);
+    }
+
+    /** @param personal whether there is a namespace {@code user} whose channels are personal */
+    ShardUnderTest(SessionLimits limits, boolean personal) throws InterruptedException {
         for (SlowClient policy : SlowClient.values()) {
             namespaces.put(
                     policy.toString(),
@@ -65,13 +72,15 @@ final class ShardUnderTest {
         }
         AccessPolicy access = new AccessPolicy(namespaces);
         shard = new LoopShard(
+        if (personal) {
+            namespaces.put("user", new AccessPolicy.Namespace(100, true, false, false, true));
+        }
                 0,
                 loop,
                 new LoopShard.Shared(
                         limits,
                         access,
-                        (token, done) ->
-                                done.accept(tokens.getOrDefault(token, new TokenVerifier.Verdict.Rejected("no"))),
+                        (token, done) -> judge.verify(token, done),
                         (request, listener) -> {
                             replays.add(request);
                             replayAnswers.add(listener);
@@ -116,6 +125,13 @@ final class ShardUnderTest {
 
     /** Publishes to channels, each record a batch of its own. */
     void publish(String channel, String json) throws InterruptedException {
+    /** From now on verdicts are given through this list: one place for each token that was asked about. */
+    List<Consumer<TokenVerifier.Verdict>> judgeTokensByHand() {
+        List<Consumer<TokenVerifier.Verdict>> asked = new ArrayList<>();
+        judge = (token, done) -> asked.add(done);
+        return asked;
+    }
+
         dispatcher.begin();
         dispatcher.moved(0, next);
         dispatcher.lookUp();
@@ -210,8 +226,6 @@ final class ShardUnderTest {
             for (int i = 0; i < payload.length; i++) {
                 b.writeByte(payload[i] ^ mask[i & 3]);
             }
-            channel.send(b);
-            runLoop();
         }
 
         void text(String json) {
@@ -219,6 +233,22 @@ final class ShardUnderTest {
         }
 
         /** The text frames since the last call. */
+            write(b, fin, opcode, payload);
+            channel.send(b);
+            runLoop();
+        }
+
+        /** Sends text frames that one read brings. */
+        void textsAtOnce(String... json) {
+            ByteBuf b = Unpooled.buffer();
+            for (String s : json) {
+                write(b, true, 1, s.getBytes(StandardCharsets.UTF_8));
+            }
+            channel.send(b);
+            runLoop();
+        }
+
+        private static void write(ByteBuf b, boolean fin, int opcode, byte[] payload) {
         List<String> read() {
             runLoop();
             byte[] b = channel.take();
