@@ -6,12 +6,16 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.tidegate.ingest.publish.FanoutTopic;
 import dev.tidegate.protocol.Cursor;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -28,7 +32,11 @@ class RehomeTest {
     private static final int PARTITIONS = 4;
 
     private static int home(byte[] key) {
-        return Utils.toPositive(Utils.murmur2(key)) % PARTITIONS;
+        return home(key, PARTITIONS);
+    }
+
+    private static int home(byte[] key, int partitions) {
+        return Utils.toPositive(Utils.murmur2(key)) % partitions;
     }
 
     private static KafkaProducer<byte[], byte[]> producer(IngestUnderTest ingest) {
@@ -130,6 +138,57 @@ class RehomeTest {
                     .untilAsserted(() -> assertThat(atHome(last)).isEqualTo(sent));
         } finally {
             first.close();
+        }
+    }
+
+    @Test
+    @DisplayName("When partitions are added, what producers go on writing to the old homes comes to the new ones")
+    void movesWhatIsWrittenWhilePartitionsAreAdded() throws Exception {
+        try (IngestUnderTest ingest = IngestUnderTest.start(Map.of());
+                Admin admin = Admin.create(Map.of("bootstrap.servers", ingest.kafka));
+                KafkaProducer<byte[], byte[]> producer = producer(ingest)) {
+            // given: channels that five partitions lie elsewhere than four
+            List<String> channels = IntStream.range(0, 40)
+                    .mapToObj(i -> "orders:c" + i)
+                    .filter(c -> home(c.getBytes(UTF_8), 5) != home(c.getBytes(UTF_8)))
+                    .limit(7)
+                    .toList();
+            ingest.publish("orders:before", "0");
+
+            // when: the producer knows of four, before the others do and for a while after
+            admin.createPartitions(Map.of(ingest.topic, NewPartitions.increaseTo(5)))
+                    .all()
+                    .get();
+            FanoutTopic topic = ingest.bean(FanoutTopic.class);
+            Map<String, List<String>> sent = new HashMap<>();
+            for (int i = 0, after = 0; after < 50; i++, after += topic.view().partitions() == 5 ? 1 : 0) {
+                String channel = channels.get(i % channels.size());
+                byte[] key = channel.getBytes(UTF_8);
+                producer.send(new ProducerRecord<>(
+                                ingest.topic,
+                                home(key),
+                                key,
+                                Integer.toString(i).getBytes(UTF_8)))
+                        .get();
+                sent.computeIfAbsent(channel, c -> new ArrayList<>()).add(Integer.toString(i));
+            }
+
+            // then: some may have come twice, with one id
+            await().atMost(Duration.ofSeconds(90))
+                    .pollInterval(Duration.ofMillis(500))
+                    .untilAsserted(() -> {
+                        Map<String, List<String>> values = new HashMap<>();
+                        for (ConsumerRecord<byte[], byte[]> r : ingest.records()) {
+                            if (r.partition() == home(r.key(), 5)
+                                    && !text(r.key()).equals("orders:before")) {
+                                List<String> of = values.computeIfAbsent(text(r.key()), k -> new ArrayList<>());
+                                if (!of.contains(text(r.value()))) {
+                                    of.add(text(r.value()));
+                                }
+                            }
+                        }
+                        assertThat(values).isEqualTo(sent);
+                    });
         }
     }
 

@@ -149,7 +149,12 @@ class GatewayConfiguration {
             service.start(shards.all());
         }
         KafkaTailer tailer = new KafkaTailer(
-                KafkaTailer.Settings.of(settings.kafka(), fanout.topic(), settings.linger(), settings.gather()),
+                KafkaTailer.Settings.of(
+                        settings.kafka(),
+                        fanout.topic(),
+                        fanout.formerPartitions(),
+                        settings.linger(),
+                        settings.gather()),
                 dispatcher);
         motion.of(tailer);
         HedgeRing ring = new HedgeRing(
@@ -192,6 +197,12 @@ class GatewayConfiguration {
     @Bean
     GatewayCore gatewayCore(RunningCore core) {
         return new GatewayCore(
-                core.shards(), core::partitions, core::connections, core::caughtUp, core::sources, core::drain);
+                core.shards(),
+                core::partitions,
+                core::layouts,
+                core::connections,
+                core::caughtUp,
+                core::sources,
+                core::drain);
     }
 }

@@ -8,6 +8,7 @@ import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.session.Shards;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -55,6 +56,11 @@ final class RunningCore implements AutoCloseable {
     int partitions() {
         Tail tail = dispatcher.tail();
         return tail == null ? 0 : tail.partitions();
+    }
+
+    List<Integer> layouts() {
+        Tail tail = dispatcher.tail();
+        return tail == null ? List.of() : tail.layouts();
     }
 
     int connections() {
@@ -125,6 +131,6 @@ final class RunningCore implements AutoCloseable {
             r.close(); // first: it may hold the lock that the other one waits for
         }
         tailer.close();
+        shards.close(); // last: nothing is delivered any more
     }
 }
-        shards.close(); // last: nothing is delivered any more

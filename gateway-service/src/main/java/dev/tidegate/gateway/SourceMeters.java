@@ -8,7 +8,7 @@ import java.util.function.Supplier;
 
 /**
  * How the gateway's sources are: {@code tidegate.gateway.source} is 1 for the state that a source is in and 0 for its
- * others, and what is in the hedge ring. Read when asked.
+ * others; how many partitions are followed, and what is in the hedge ring. Read when asked.
  */
 final class SourceMeters implements MeterBinder {
     private final RunningCore core;
@@ -21,6 +21,9 @@ final class SourceMeters implements MeterBinder {
     public void bindTo(MeterRegistry registry) {
         states(registry, "kafka", List.of("live", "stalled", "away"), core::kafka);
         states(registry, "redis", List.of("live", "away", "off"), core::redis);
+        Gauge.builder("tidegate.gateway.partitions", core, RunningCore::partitions)
+                .description("Partitions of the fan-out topic that are followed; 0 before it has been found")
+                .register(registry);
         Gauge.builder("tidegate.gateway.hedge.waiting", core, c -> c.ring().waiting())
                 .description("Copies over Redis that wait for their records")
                 .register(registry);

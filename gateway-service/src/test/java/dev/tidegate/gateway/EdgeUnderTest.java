@@ -84,6 +84,7 @@ public final class EdgeUnderTest implements AutoCloseable {
         final BlockingQueue<Opened> opened = new LinkedBlockingQueue<>();
         public volatile SessionOpener opener = (channel, handshake) -> {};
         public volatile int partitions = 16;
+        public volatile List<Integer> layouts = List.of(16);
         public volatile boolean caughtUp = true;
         public final List<Duration> drains = new ArrayList<>();
         public volatile boolean serverWasUpWhileDraining;
@@ -112,6 +113,7 @@ public final class EdgeUnderTest implements AutoCloseable {
             return new GatewayCore(
                     fake::open,
                     () -> fake.partitions,
+                    () -> fake.layouts,
                     fake.connections::get,
                     () -> fake.caughtUp,
                     () -> Map.of("kafka", "live", "redis", "off"),

@@ -18,6 +18,7 @@ import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
@@ -63,7 +64,12 @@ final class Topic implements AutoCloseable {
 
     /** The partition that Kafka's default partitioner gives a channel. */
     static int partitionOf(String channel) {
-        return Utils.toPositive(Utils.murmur2(channel.getBytes(StandardCharsets.UTF_8))) % Services.PARTITIONS;
+        return partitionOf(channel, Services.PARTITIONS);
+    }
+
+    /** The same where there are this many. */
+    static int partitionOf(String channel, int partitions) {
+        return Utils.toPositive(Utils.murmur2(channel.getBytes(StandardCharsets.UTF_8))) % partitions;
     }
 
     /** A channel of this prefix that lives in this partition. */
@@ -205,6 +211,12 @@ final class Topic implements AutoCloseable {
         get(admin.listOffsets(IntStream.range(0, Services.PARTITIONS)
                         .boxed()
                         .collect(Collectors.toMap(p -> new TopicPartition(name, p), p -> OffsetSpec.latest())))
+                .all());
+    }
+
+    /** Adds partitions, which moves channels. */
+    void grow(int partitions) {
+        get(admin.createPartitions(Map.of(name, NewPartitions.increaseTo(partitions)))
                 .all());
     }
 

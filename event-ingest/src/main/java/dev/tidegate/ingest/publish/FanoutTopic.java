@@ -64,6 +64,7 @@ public final class FanoutTopic implements AutoCloseable {
     private final Object lock = new Object();
     private final AtomicLong epochChanges = new AtomicLong();
     private final List<Runnable> whenRecreated = new CopyOnWriteArrayList<>();
+    private final List<Runnable> whenGrown = new CopyOnWriteArrayList<>();
     private CompletableFuture<TopicView> nextLook = new CompletableFuture<>(); // guarded by lock
     private volatile TopicView view;
     private volatile boolean closing;
@@ -115,6 +116,11 @@ public final class FanoutTopic implements AutoCloseable {
     /** Calls this, on the thread of the watch, each time the topic turns out to be another one; must return soon. */
     public void onRecreated(Runnable action) {
         whenRecreated.add(action);
+    }
+
+    /** The same each time that it has more partitions than before, so that channels have moved. */
+    public void onGrown(Runnable action) {
+        whenGrown.add(action);
     }
 
     /** Whether the topic has been seen since the start, and the service may so take events. */
@@ -335,6 +341,13 @@ public final class FanoutTopic implements AutoCloseable {
                     settings.topic(),
                     before.epoch(),
                     now.epoch());
+        } else if (before.partitions() > 0 && now.partitions() > before.partitions()) {
+            whenGrown.forEach(Runnable::run);
+            log.warn(
+                    "Topic {} has {} partitions, no longer {}: channels have moved, and their clients are told a gap",
+                    settings.topic(),
+                    now.partitions(),
+                    before.partitions());
         }
         if (before.status() != now.status()) {
             if (now.status() == Status.UP) {

@@ -3,11 +3,11 @@ package dev.tidegate.ingest.rehome;
 import dev.tidegate.ingest.config.RehomeSettings;
 import dev.tidegate.ingest.publish.BurstLog;
 import dev.tidegate.ingest.publish.FanoutTopic;
-import dev.tidegate.ingest.publish.TopicView;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +27,7 @@ import org.springframework.kafka.core.DefaultKafkaProducerFactory;
 import org.springframework.kafka.core.KafkaTemplate;
 import org.springframework.kafka.listener.BatchConsumerAwareMessageListener;
 import org.springframework.kafka.listener.ConcurrentMessageListenerContainer;
+import org.springframework.kafka.listener.ConsumerAwareRebalanceListener;
 import org.springframework.kafka.listener.ContainerProperties;
 
 /**
@@ -37,6 +38,9 @@ import org.springframework.kafka.listener.ContainerProperties;
  * <p>The order of a channel is kept as far as there is one: a producer that misplaces a channel puts all of it into one
  * partition, which one thread of the group reads.
  *
+ * <p>When partitions are added, what was read before that was noticed was judged by the homes of before. So the group goes back a
+ * little then, and what is moved is moved with the id it had.
+ *
  * <p>After a failure nobody knows whether the transaction is in the log, so the batch is not tried again from memory: the consumer goes back
  * to the group's committed offsets, which say. On the container's thread.
  */
@@ -46,6 +50,12 @@ public final class Rehomer implements BatchConsumerAwareMessageListener<byte[], 
     private static final long COMMIT_EVERY_NANOS = TimeUnit.SECONDS.toNanos(5);
     private static final Duration ASK_TIMEOUT = Duration.ofSeconds(15);
     private static final long PAUSE_AFTER_FAILURE_MILLIS = 1_000;
+
+    /** How far back: well above the time in which every instance notices that partitions were added. */
+    private static final Duration BACK = Duration.ofSeconds(15);
+
+    /** For how long partitions that this instance is given are read from there: another one may not have noticed yet. */
+    private static final long GROWING_NANOS = Duration.ofMinutes(1).toNanos();
 
     private final DefaultKafkaProducerFactory<byte[], byte[]> producers;
     private final KafkaTemplate<byte[], byte[]> transactions;
@@ -62,6 +72,13 @@ public final class Rehomer implements BatchConsumerAwareMessageListener<byte[], 
 
     private long committedAt = System.nanoTime();
     private volatile boolean closing;
+    private volatile @Nullable Growth growth;
+
+    /** By which homes are judged: as many as there were when reading was begun, so that going back finds nothing half done. */
+    private volatile int partitions;
+
+    /** When it was noticed that partitions were added, by both clocks. */
+    private record Growth(long nanoTime, long millis) {}
 
     /**
      * Not yet started.
@@ -86,6 +103,12 @@ public final class Rehomer implements BatchConsumerAwareMessageListener<byte[], 
         properties.setAckMode(ContainerProperties.AckMode.MANUAL); // offsets are our own business
         properties.setIdleBetweenPolls(settings.pause().toMillis());
         properties.setMissingTopicsFatal(false);
+        properties.setConsumerRebalanceListener(new ConsumerAwareRebalanceListener() {
+            @Override
+            public void onPartitionsAssigned(Consumer<?, ?> consumer, Collection<TopicPartition> partitions) {
+                goBackIfGrown(consumer, partitions);
+            }
+        });
         this.container = new ConcurrentMessageListenerContainer<>(consumers, properties);
         this.container.setBeanName("rehome");
         this.container.setConcurrency(1);
@@ -103,15 +126,40 @@ public final class Rehomer implements BatchConsumerAwareMessageListener<byte[], 
     /** Begins; the topic must have been seen. */
     public void start() {
         topic.onRecreated(this::startOver);
+        topic.onGrown(() -> {
+            growth = new Growth(System.nanoTime(), System.currentTimeMillis());
+            startOver();
+        });
+        begin();
+    }
+
+    private void begin() {
+        partitions = topic.view().partitions();
         container.start();
     }
 
-    /** Positions of the old topic mean nothing in the new one. */
+    private void goBackIfGrown(Consumer<?, ?> consumer, Collection<TopicPartition> partitions) {
+        Growth g = growth;
+        if (g == null || System.nanoTime() - g.nanoTime > GROWING_NANOS) {
+            return;
+        }
+        Map<TopicPartition, Long> asked = new HashMap<>();
+        partitions.forEach(p -> asked.put(p, g.millis - BACK.toMillis()));
+        Map<TopicPartition, OffsetAndMetadata> committed = consumer.committed(asked.keySet(), ASK_TIMEOUT);
+        consumer.offsetsForTimes(asked, ASK_TIMEOUT).forEach((partition, first) -> {
+            OffsetAndMetadata known = committed.get(partition);
+            if (first != null && known != null && first.offset() < known.offset()) {
+                consumer.seek(partition, first.offset());
+            }
+        });
+    }
+
+    /** As for the first time: positions of an old topic mean nothing in a new one. */
     private void startOver() {
         if (!closing) {
             container.stop(() -> {
                 if (!closing) {
-                    container.start();
+                    begin();
                 }
             });
         }
@@ -127,9 +175,9 @@ public final class Rehomer implements BatchConsumerAwareMessageListener<byte[], 
     @Override
     public void onMessage(List<ConsumerRecord<byte[], byte[]>> records, @Nullable Consumer<?, ?> given) {
         Consumer<?, ?> consumer = Objects.requireNonNull(given, "the container gives its consumer");
-        TopicView view = topic.view();
-        String epoch = view.epoch();
-        if (epoch == null || view.partitions() == 0) {
+        String epoch = topic.view().epoch();
+        int homes = partitions;
+        if (epoch == null || homes == 0) {
             throw new IllegalStateException("started before the topic was seen");
         }
         seen.increment(records.size());
@@ -137,8 +185,8 @@ public final class Rehomer implements BatchConsumerAwareMessageListener<byte[], 
         Map<TopicPartition, Long> first = new HashMap<>();
         Map<TopicPartition, OffsetAndMetadata> next = new HashMap<>();
         for (ConsumerRecord<byte[], byte[]> record : records) {
-            if (Placement.isMisplaced(record, view.partitions())) {
-                copies.add(Placement.moved(record, epoch, view.partitions()));
+            if (Placement.isMisplaced(record, homes)) {
+                copies.add(Placement.moved(record, epoch, homes));
             }
             TopicPartition partition = new TopicPartition(record.topic(), record.partition());
             first.putIfAbsent(partition, record.offset());
@@ -187,23 +235,28 @@ public final class Rehomer implements BatchConsumerAwareMessageListener<byte[], 
         } catch (KafkaException | org.springframework.kafka.KafkaException e) {
             failures.increment();
             failed.warn("Misplaced records could not be moved, they are read again: " + e.getMessage());
-            goBack(first, consumer);
+            goBack(first, next, consumer);
         }
     }
 
     /**
-     * To the group's committed offsets, or to the batch's first ones where nothing was ever committed. Asking waits for
-     * transactions that are not decided yet.
+     * To the group's committed offsets if they are this batch's, or to its first ones. Asking waits for transactions that
+     * are not decided yet.
      */
-    private void goBack(Map<TopicPartition, Long> first, Consumer<?, ?> consumer) {
+    private void goBack(
+            Map<TopicPartition, Long> first, Map<TopicPartition, OffsetAndMetadata> next, Consumer<?, ?> consumer) {
         while (!closing) {
             try {
                 Thread.sleep(PAUSE_AFTER_FAILURE_MILLIS);
                 Map<TopicPartition, OffsetAndMetadata> committed = consumer.committed(first.keySet(), ASK_TIMEOUT);
                 first.forEach((partition, offset) -> {
                     OffsetAndMetadata known = committed.get(partition);
-                    // Skipped records before it need not be read again, so never further back than this batch.
-                    consumer.seek(partition, known == null ? offset : Math.max(offset, known.offset()));
+                    long after = next.getOrDefault(partition, new OffsetAndMetadata(offset))
+                            .offset();
+                    // Its end if its transaction is in the log; else its start, though the group may have been further
+                    // on: where partitions were added, it has gone back.
+                    boolean moved = known != null && known.offset() == after;
+                    consumer.seek(partition, moved ? after : offset);
                 });
                 return;
             } catch (IllegalStateException e) {

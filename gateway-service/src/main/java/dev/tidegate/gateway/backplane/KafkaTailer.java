@@ -6,6 +6,7 @@ import dev.tidegate.protocol.Epoch;
 import dev.tidegate.protocol.Gap;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -34,8 +35,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Reads the whole fan-out topic from its end on and hands every poll to the dispatcher: one thread, partitions assigned
  * by hand, no consumer group, nothing committed. When Kafka is away it waits and goes on where it stood; when the topic
- * has been recreated it follows the new one from its first record; when retention has overtaken it the subscribers are
- * told a gap.
+ * has been recreated it follows the new one from its first record; when partitions were added it follows those from their
+ * first record, and channels that have moved there are told a gap (ADR 071); when retention has overtaken it the
+ * subscribers are told a gap.
  */
 public final class KafkaTailer implements Runnable, AutoCloseable {
     /**
@@ -43,7 +45,8 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
      *
      * @param bootstrapServers of Kafka
      * @param topic the fan-out topic
-     * @param topicCheck how often the topic's id is compared, to notice that it was recreated
+     * @param topicCheck how often the topic's id and partitions are compared, to notice that it was recreated or has grown
+     * @param former numbers of partitions the topic once had, so that cursors of then are answered with a gap
      * @param maxPollRecords most records of one batch
      * @param fetchMaxBytes most bytes of one fetch, of all partitions; also bounds what the consumer holds
      * @param linger least time between two polls that bring records: records that follow each other faster are gathered, so that they cost one
@@ -56,15 +59,17 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
             String bootstrapServers,
             String topic,
             Duration topicCheck,
+            List<Integer> former,
             int maxPollRecords,
             int fetchMaxBytes,
             Duration linger,
             Duration gather,
             Map<String, String> consumer) {
         /** The shipped settings. */
-        public static Settings of(String bootstrapServers, String topic, Duration linger, Duration gather) {
+        public static Settings of(
+                String bootstrapServers, String topic, List<Integer> former, Duration linger, Duration gather) {
             return new Settings(
-                    bootstrapServers, topic, Duration.ofSeconds(2), 4000, 16 << 20, linger, gather, Map.of());
+                    bootstrapServers, topic, Duration.ofSeconds(2), former, 4000, 16 << 20, linger, gather, Map.of());
         }
     }
 
@@ -97,6 +102,12 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
     private volatile @Nullable KafkaConsumer<byte[], byte[]> consumer;
     private volatile long lastAnswer;
     private @Nullable Uuid topicId;
+
+    // Where each partition stood when the topic was last seen to have as many as we know of, and the time before: by
+    // the
+    // older one, no producer can have known of more, not even by a broker that knew before the one that was asked.
+    private List<Long> settled = List.of();
+    private List<Long> settledBefore = List.of();
 
     public KafkaTailer(Settings settings, FanoutDispatcher dispatcher) {
         this.settings = settings;
@@ -156,6 +167,7 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
             consumer = c;
             c.assign(partitions);
             if (same) {
+                grow(partitions.size());
                 // Not its position, which is that of a batch that may have failed half way.
                 partitions.forEach(tp -> c.seek(tp, current().dispatched(tp.partition()) + 1));
             } else {
@@ -189,7 +201,34 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
                 epoch,
                 partitions.size(),
                 recreated ? ", which was recreated, from its start" : "");
-        dispatcher.moveTo(new Tail(epoch, start, dispatcher.loops()));
+        List<Tail.Layout> former = settings.former().stream()
+                .filter(n -> n < start.length)
+                .map(n -> new Tail.Layout(n, List.of()))
+                .toList();
+        dispatcher.moveTo(new Tail(epoch, start, dispatcher.loops(), former));
+        settled = Arrays.stream(start).boxed().toList();
+        settledBefore = settled;
+    }
+
+    /** Moves on to this many partitions, if that is more: the new ones from their first record. */
+    private void grow(int partitions) throws InterruptedException {
+        Tail old = current();
+        if (partitions <= old.partitions()) {
+            return; // by a broker that does not know of the others yet, if it is less
+        }
+        LOG.warn(
+                "Topic {} has {} partitions, no longer {}: the channels that have moved are told a gap",
+                settings.topic(),
+                partitions,
+                old.partitions());
+        long[] start = new long[partitions];
+        Arrays.fill(start, -1);
+        for (int p = 0; p < old.partitions(); p++) {
+            start[p] = old.dispatched(p);
+        }
+        dispatcher.moveTo(old.grown(start, settledBefore));
+        settled = Arrays.stream(start).boxed().toList();
+        settledBefore = settled;
     }
 
     private void loop(Admin admin, KafkaConsumer<byte[], byte[]> c) throws InterruptedException, TimeoutException {
@@ -214,8 +253,11 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
                 }
                 overtaken(c, e);
             }
-            if (check.recreated()) {
+            TopicCheck.Answer answer = check.answer();
+            if (answer == TopicCheck.Answer.RECREATED) {
                 told();
+            }
+            if (answer != TopicCheck.Answer.SAME) {
                 return;
             }
         }
@@ -319,9 +361,16 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         return null;
     }
 
-    /** Asks now and then, without waiting, whether the topic's id is still the same; its answers are the liveness too. */
+    /** Asks now and then, without waiting, whether the topic is still the same; its answers are the liveness too. */
     private final class TopicCheck {
+        private enum Answer {
+            SAME,
+            RECREATED,
+            GROWN
+        }
+
         private final Admin admin;
+        private List<Long> stoodAt = List.of(); // when it was asked
         private long next = System.nanoTime();
         private org.apache.kafka.common.@Nullable KafkaFuture<Map<String, TopicDescription>> asked;
 
@@ -342,23 +391,34 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
             }
         }
 
-        boolean recreated() {
+        /** What the last answer says; the same, where there is none. */
+        Answer answer() {
             var a = asked;
             if (a != null && a.isDone()) {
                 asked = null;
                 try {
                     TopicDescription d = a.get().get(settings.topic());
                     lastAnswer = System.nanoTime();
-                    return d != null && !d.topicId().equals(topicId);
+                    if (d != null && !d.topicId().equals(topicId)) {
+                        return Answer.RECREATED;
+                    }
+                    if (d != null && d.partitions().size() > current().partitions()) {
+                        return Answer.GROWN;
+                    }
+                    if (d != null) {
+                        settledBefore = settled;
+                        settled = stoodAt;
+                    }
                 } catch (ExecutionException | InterruptedException e) {
                     LOG.debug("Topic check failed", e); // away, or deleted and not yet recreated: asked again
                 }
             }
             if (asked == null && System.nanoTime() - next >= 0) {
                 next = System.nanoTime() + settings.topicCheck().toNanos();
+                stoodAt = current().allDispatched();
                 asked = admin.describeTopics(List.of(settings.topic())).allTopicNames();
             }
-            return false;
+            return Answer.SAME;
         }
     }
 

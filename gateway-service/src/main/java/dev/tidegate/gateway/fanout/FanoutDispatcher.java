@@ -121,18 +121,21 @@ public final class FanoutDispatcher {
         return tail;
     }
 
-    /** Starts on a topic, or moves every subscription to a recreated one; returns when every loop has done so. */
+    /**
+     * Starts on a topic, or moves every subscription to a recreated one, or to the same one with more partitions; returns
+     * when every loop has done so.
+     */
     public void moveTo(Tail newTail) throws InterruptedException {
         HedgeRing r = ring;
         if (r != null) {
             r.partitions(newTail.partitions());
         }
-        tail = newTail;
         CountDownLatch done = new CountDownLatch(shards.size());
         for (ShardInbox shard : shards) {
             shard.moveTo(newTail, done);
         }
         await(done, "move to the topic of epoch " + newTail.epoch());
+        tail = newTail; // now: who asks for it before subscribes at a loop that may not have it yet
     }
 
     /** Records up to {@code position} are gone before they were read: tells the subscribers; returns when told. */

@@ -1,15 +1,18 @@
 package dev.tidegate.gateway.fanout;
 
 import java.lang.invoke.VarHandle;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.stream.IntStream;
 import org.apache.kafka.common.utils.Utils;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The tail of one incarnation of the fan-out topic: its epoch, the positions the tailer has reached, and the interest
- * table. A recreated topic gets a new one.
+ * table. A recreated topic gets a new one, and so does one to which partitions were added ({@link #grown}).
  *
  * <p><b>The race between subscribing and tailing.</b> No record may fall between "the tailer looked, nobody wants it" and
  * "after the subscriber's position". The tailer, for a batch that ends at E: writes position = E, full fence, looks
@@ -24,6 +27,7 @@ public final class Tail {
 
     private final String epoch;
     private final int partitions;
+    private final List<Layout> former; // the newest first; one for each time that partitions were added
     private final int loops;
     private final AtomicLongArray positions;
     private final AtomicLongArray dispatched;
@@ -37,14 +41,80 @@ public final class Tail {
      * @param loops number of event loops, at most 64
      */
     public Tail(String epoch, long[] start, int loops) {
+        this(epoch, start, loops, List.of());
+    }
+
+    /**
+     * The tail of a topic that once had fewer partitions.
+     *
+     * @param former what is known of that, the newest first
+     */
+    public Tail(String epoch, long[] start, int loops, List<Layout> former) {
         if (loops < 1 || loops > Long.SIZE) {
             throw new IllegalArgumentException("loops: " + loops + " (expected: 1 to 64)");
         }
         this.epoch = epoch;
         this.partitions = start.length;
+        this.former = List.copyOf(former);
         this.loops = loops;
         this.positions = new AtomicLongArray(start);
         this.dispatched = new AtomicLongArray(start);
+    }
+
+    /**
+     * A number of partitions that the topic had before some were added, which moved channels from one to another.
+     *
+     * @param partitions how many it had
+     * @param end per partition an offset at which channels still lay as they did then, so that of a channel that has moved
+     *     there since, nothing stands at or below it; partitions beyond the end of the array, and all where it is not known,
+     *     count from their first record on
+     */
+    public record Layout(int partitions, List<Long> end) {
+        public Layout {
+            end = List.copyOf(end);
+        }
+
+        private long end(int partition) {
+            return partition < end.size() ? end.get(partition) : -1;
+        }
+    }
+
+    /**
+     * The tail of the same topic with more partitions.
+     *
+     * @param start per partition of now the offset of the last record before the tail
+     * @param end what {@link Layout} says of the layout that is over
+     */
+    public Tail grown(long[] start, List<Long> end) {
+        List<Layout> all = new ArrayList<>(former.size() + 1);
+        all.add(new Layout(partitions, end));
+        all.addAll(former);
+        return new Tail(epoch, start, loops, all);
+    }
+
+    /** The numbers of partitions the topic has and is known to have had, the newest first. */
+    public List<Integer> layouts() {
+        List<Integer> all = new ArrayList<>(former.size() + 1);
+        all.add(partitions);
+        former.forEach(l -> all.add(l.partitions()));
+        return all;
+    }
+
+    /**
+     * Where a position in a partition that this channel has left goes on in its partition of now: at that offset nothing of
+     * the channel stands behind it there. What the channel still got in the old partition is not covered, hence a gap.
+     *
+     * @return null if the channel is not known to have lived in that partition
+     */
+    public @Nullable Long movedTo(byte[] channel, int from) {
+        int home = partitionOf(channel);
+        Long earliest = null;
+        for (Layout l : former) {
+            if (from != home && partitionOf(channel, l.partitions()) == from) {
+                earliest = l.end(home); // of several the oldest, which comes last
+            }
+        }
+        return earliest;
     }
 
     /** The topic's epoch. */
@@ -75,6 +145,11 @@ public final class Tail {
     /** The offset up to which every record has been handed to the loops' queues. */
     public long dispatched(int partition) {
         return dispatched.get(partition);
+    }
+
+    /** The same for each partition. */
+    public List<Long> allDispatched() {
+        return IntStream.range(0, partitions).mapToObj(dispatched::get).toList();
     }
 
     /** Number of channels with local subscribers. */

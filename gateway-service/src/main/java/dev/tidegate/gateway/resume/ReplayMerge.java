@@ -22,7 +22,8 @@ import org.slf4j.LoggerFactory;
  * <pre>
  * BUFFERING    -> FETCHING     {@link #start}: the position after the client's own is known
  *              -> FAILED       the cursor lies beyond the log: the tail did not reach it before the deadline
- *              -> LIVE         the tail has reached the client's cursor: nothing was missed; or a held merge has no past
+ *              -> LIVE         the tail has reached the client's cursor: nothing was missed; or a held merge has no past;
+ *                              or the cursor's partition was left for one that has had nothing yet, which is a gap
  * FETCHING     -> CATCHING_UP  first page, more to come
  *              -> LIVE         first page, complete
  *              -> WAITING      no answer, or the service cannot: told to the client as "pending"
@@ -66,6 +67,10 @@ public final class ReplayMerge {
 
         /** The offset of the last record of the channel's partition the tailer has passed, as a cursor of this topic. */
         Cursor tailPosition();
+
+        /** Where a position in a partition that the channel has left goes on, after a gap; null if it never lived there. */
+        @Nullable
+        Cursor movedTo(Cursor left);
 
         /** Whether the client takes more at the moment. */
         boolean writable();
@@ -159,6 +164,7 @@ public final class ReplayMerge {
     private int pageEvents;
     private Cursor splice;
     private boolean held; // until the client's position has been looked up
+    private @Nullable Cursor moved; // where a position in a partition that the channel has left goes on
     private @Nullable Cursor untoldStart; // the position that was looked up, until the client knows it
     private boolean started;
     private boolean begun;
@@ -276,13 +282,30 @@ public final class ReplayMerge {
                 || (after.partition() == splice.partition() && after.offset() < splice.offset())) {
             fetch(now, State.FETCHING);
         } else if (after.partition() != splice.partition()) {
-            fail(
-                    ErrorCode.CURSOR_INVALID,
-                    "after: " + after + " is not of this channel (expected: partition " + splice.partition() + ")");
+            startMoved(now, after);
         } else if (after.offset() == splice.offset()) {
             complete(now);
         } else {
             awaitTail(now);
+        }
+    }
+
+    private void startMoved(long now, Cursor after) {
+        Cursor to = target.movedTo(after);
+        if (to == null) {
+            fail(
+                    ErrorCode.CURSOR_INVALID,
+                    "after: " + after + " is not of this channel (expected: partition " + splice.partition() + ")");
+        } else if (to.offset() < splice.offset()) {
+            moved = to;
+            fetch(now, State.FETCHING);
+        } else {
+            begin(Recovery.GAP, overflowed ? -1 : 0);
+            target.gap(new Gap(after, to, Gap.Reason.EPOCH));
+            delivered = to;
+            splice = to;
+            splice(now);
+            target.progressed();
         }
     }
 
@@ -392,7 +415,7 @@ public final class ReplayMerge {
         int number = ++fetchNumber;
         Replay.Request request = new Replay.Request(
                 target.channel(),
-                after,
+                moved == null ? after : moved,
                 after == null ? last : -1,
                 splice.epoch(),
                 splice.partition(),
@@ -457,6 +480,7 @@ public final class ReplayMerge {
             return;
         }
         attempts = 0;
+        moved = null; // the client is told the gap now
         begin(gap != null ? Recovery.GAP : Recovery.COMPLETE, complete && !overflowed ? events.size() : -1);
         if (gap != null) {
             target.gap(gap);
@@ -490,6 +514,10 @@ public final class ReplayMerge {
 
     private @Nullable Gap gapToTell(@Nullable Gap gap) {
         Cursor before = delivered;
+        if (moved != null && before != null) {
+            // Whatever else is missing, in the partition of now: one gap covers both.
+            return new Gap(before, gap == null ? moved : furthest(moved, upToSplice(gap.cursor())), Gap.Reason.EPOCH);
+        }
         if (gap == null) {
             if (before == null || before.comparableTo(splice)) {
                 return null;

@@ -72,6 +72,9 @@ final class Acks {
         }
         int partition = shard.tail().partitionOf(frame.channel().bytes());
         if (cursor.partition() != partition) {
+            if (shard.tail().movedTo(frame.channel().bytes(), cursor.partition()) != null) {
+                return; // of before partitions were added: who resumes from it is told a gap
+            }
             throw new ProtocolException(
                     ErrorCode.CURSOR_INVALID,
                     "cursor: " + cursor + " is not of this channel (expected: partition " + partition + ")");

@@ -146,8 +146,11 @@ final class ClientRequests {
 
     /** Whether a cursor can be of this channel; one of another topic can, and is a gap. */
     private static void check(Tail tail, ChannelName name, Cursor after) {
-        int home = tail.partitionOf(name.bytes());
-        if (after.epoch().equals(tail.epoch()) && after.partition() != home) {
+        byte[] key = name.bytes();
+        int home = tail.partitionOf(key);
+        if (after.epoch().equals(tail.epoch())
+                && after.partition() != home
+                && tail.movedTo(key, after.partition()) == null) {
             throw new ProtocolException(
                     ErrorCode.CURSOR_INVALID,
                     "after: " + after + " is not of this channel (expected: partition " + home + ")");

@@ -473,7 +473,7 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
         });
     }
 
-    /** Where a channel stood in the topic that is gone. */
+    /** Where a channel stood in the topic that is gone, or before partitions were added. */
     private record Former(ShardChannel channel, int partition, long lastOffset) {}
 
     private void moveTo(Tail newTail) {
@@ -485,8 +485,13 @@ public final class LoopShard implements ShardInbox, ProvisionalInbox {
             formers.add(new Former(channel, channel.partition(), channel.lastOffset));
             channel.rejoin(newTail, index);
         }
+        boolean grown = old != null && old.epoch().equals(newTail.epoch());
         for (Former f : formers) {
             for (Subscription sub : f.channel().all()) {
+                if (grown) {
+                    guarded(sub.session, s -> s.grown(sub, f.partition(), Math.max(sub.position, f.lastOffset())));
+                    continue;
+                }
                 Cursor from = new Cursor(
                         old == null ? newTail.epoch() : old.epoch(),
                         f.partition(),

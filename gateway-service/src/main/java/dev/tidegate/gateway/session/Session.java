@@ -503,6 +503,11 @@ final class Session {
             return;
         }
         sub.position = Cursor.BEFORE_FIRST;
+        restart(sub, merge, now);
+    }
+
+    /** A resume goes on with what its client has, up to the tail of now. */
+    private void restart(Subscription sub, ReplayMerge merge, Cursor now) {
         if (merge.isHeld()) {
             resumes().moveHeld(sub, merge, now);
             return;
@@ -512,6 +517,36 @@ final class Session {
         leaveResumes(sub);
         Cursor delivered = merge.delivered();
         resume(sub, delivered, delivered == null ? merge.last() : -1, now, merge.begun());
+    }
+
+    /**
+     * Partitions were added to the topic. A channel that stays where it was goes on from where the tail does; one that has
+     * moved goes on in its new partition after a gap, since what still comes to the old one is not delivered from there.
+     *
+     * @param partition where the channel lived
+     * @param position where the subscription stands there unless it is parked or resuming
+     */
+    void grown(Subscription sub, int partition, long position) {
+        Cursor now = sub.tailPosition();
+        ReplayMerge merge = sub.merge;
+        boolean moved = partition != now.partition();
+        if (merge != null) {
+            if (moved) {
+                sub.position = Cursor.BEFORE_FIRST;
+            }
+            restart(sub, merge, now);
+        } else if (moved) {
+            Cursor from = new Cursor(now.epoch(), partition, sub.parked ? sub.position : position);
+            Cursor known = sub.movedTo(from);
+            Cursor to = known == null ? now : known;
+            sub.gap(new Gap(from, to, Gap.Reason.EPOCH));
+            if (!sub.parked && to.offset() < now.offset()) {
+                resume(sub, to, -1, now, true);
+            }
+        } else if (!sub.parked) {
+            sub.position = position;
+            sub.covered(now); // the next event names the tail's position as its prev
+        }
     }
 
     /** Records of the channel up to this offset cannot be had any more. */

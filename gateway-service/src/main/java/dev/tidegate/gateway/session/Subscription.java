@@ -84,6 +84,12 @@ final class Subscription implements ReplayMerge.Target {
     }
 
     @Override
+    public @Nullable Cursor movedTo(Cursor left) {
+        Long offset = session.shard.tail().movedTo(channel.key, left.partition());
+        return offset == null ? null : cursor(offset);
+    }
+
+    @Override
     public boolean writable() {
         return session.writable();
     }

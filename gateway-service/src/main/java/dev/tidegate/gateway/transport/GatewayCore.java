@@ -2,6 +2,7 @@ package dev.tidegate.gateway.transport;
 
 import dev.tidegate.gateway.session.SessionOpener;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
@@ -15,6 +16,7 @@ import java.util.function.Supplier;
  *
  * @param sessions takes sockets over
  * @param partitions number of partitions of the fan-out topic; 0 while it is not known, and no client is taken then
+ * @param layouts the numbers of partitions that the topic has and is known to have had, the newest first
  * @param connections open WebSockets and event streams; read at each handshake, so it must be cheap; any thread
  * @param caughtUp whether the tailer stands at the end of every partition: the gateway's readiness; any thread
  * @param sources where events come from and how each source is, e.g. {@code kafka: live}; details of health; any thread
@@ -24,6 +26,7 @@ import java.util.function.Supplier;
 public record GatewayCore(
         SessionOpener sessions,
         IntSupplier partitions,
+        Supplier<List<Integer>> layouts,
         IntSupplier connections,
         BooleanSupplier caughtUp,
         Supplier<Map<String, String>> sources,

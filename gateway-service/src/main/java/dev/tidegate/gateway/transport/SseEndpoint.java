@@ -12,10 +12,12 @@ import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.protocol.ResumeToken;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.IntSupplier;
+import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpMethod;
@@ -32,7 +34,8 @@ import reactor.core.publisher.Mono;
  * <p>Resuming: the {@code Last-Event-ID} header, which a browser sends by itself, counts more than {@code lastEventId} of
  * the query, and both more than {@code after} and {@code last}: a browser reconnects with the URL it first had. A channel
  * whose partition the token does not cover keeps what the URL says, or starts from now. Personal channels, which need not
- * stand in the URL, are resumed like the others.
+ * stand in the URL, are resumed like the others. A token of before partitions were added is read by the partitions of then,
+ * so that a channel that has moved is told a gap.
  */
 final class SseEndpoint extends HandshakeEndpoint {
     private static final String LAST_EVENT_ID = "Last-Event-ID";
@@ -46,13 +49,13 @@ final class SseEndpoint extends HandshakeEndpoint {
             "");
 
     private final AccessPolicy policy;
-    private final IntSupplier partitions;
+    private final Supplier<List<Integer>> layouts;
     private final int maxChannels;
 
-    SseEndpoint(Shared shared, HandshakeMeters meters, IntSupplier partitions, int maxChannels) {
+    SseEndpoint(Shared shared, HandshakeMeters meters, Supplier<List<Integer>> layouts, int maxChannels) {
         super(shared, meters);
         this.policy = shared.policy();
-        this.partitions = partitions;
+        this.layouts = layouts;
         this.maxChannels = maxChannels;
     }
 
@@ -96,7 +99,7 @@ final class SseEndpoint extends HandshakeEndpoint {
     }
 
     private List<Subscribe> resumed(Identity who, List<Subscribe> subscribes, ResumeToken token) {
-        int count = partitions.getAsInt();
+        int count = partitions(who, subscribes, token);
         List<Subscribe> resumed = new ArrayList<>(subscribes.size());
         for (Subscribe s : subscribes) {
             int partition = Tail.partitionOf(s.channel().bytes(), count);
@@ -112,6 +115,25 @@ final class SseEndpoint extends HandshakeEndpoint {
             }
         }
         return resumed;
+    }
+
+    /**
+     * By how many partitions the token was made: a token names the partition of each channel of its stream. Today's number
+     * where several fit, or none does because the URL is another one.
+     */
+    private int partitions(Identity who, List<Subscribe> subscribes, ResumeToken token) {
+        List<Integer> counts = layouts.get();
+        if (counts.size() > 1) {
+            for (int count : counts) {
+                Set<Integer> homes = new HashSet<>();
+                subscribes.forEach(s -> homes.add(Tail.partitionOf(s.channel().bytes(), count)));
+                policy.personalChannels(who).forEach(name -> homes.add(Tail.partitionOf(name.bytes(), count)));
+                if (homes.equals(token.offsets().keySet())) {
+                    return count;
+                }
+            }
+        }
+        return counts.getFirst();
     }
 
     @Override

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -71,6 +72,7 @@ class ReplayMergeTest {
     private static final class Scripted implements ReplayMerge.Target {
         final List<String> told = new ArrayList<>();
         long tail = 10;
+        long movedTo = Long.MIN_VALUE;
         boolean writable = true;
         boolean moving = true;
 
@@ -82,6 +84,11 @@ class ReplayMergeTest {
         @Override
         public Cursor tailPosition() {
             return at(tail);
+        }
+
+        @Override
+        public @Nullable Cursor movedTo(Cursor left) {
+            return left.partition() == 3 && movedTo >= Cursor.BEFORE_FIRST ? at(movedTo) : null;
         }
 
         @Override
@@ -286,6 +293,57 @@ class ReplayMergeTest {
 
         // then
         assertThat(target.told).containsExactly("failed cursor_invalid");
+    }
+
+    @Test
+    void goesOnAfterAGapWhereTheChannelHasMovedTo() {
+        // given
+        target.movedTo = 6;
+        ReplayMerge merge = new ReplayMerge(target, connection, new Cursor("epoch000", 3, 1), -1, at(10), false);
+
+        // when
+        merge.start();
+        answers.get(0).failed("not now");
+        channel.runPendingTasks();
+        pass(merge, 1_000);
+        answer(1, 10, true, 7, 9);
+
+        // then
+        assertThat(asked).extracting(Replay.Request::after).containsExactly(at(6), at(6));
+        assertThat(target.told)
+                .containsExactly("pending 10 -1", "gap 1 6 epoch", "replayed 7", "replayed 9", "spliced 10");
+    }
+
+    @Test
+    void tellsOneGapWhereWhatTheChannelHasMovedToHasExpiredToo() {
+        // given
+        target.movedTo = Cursor.BEFORE_FIRST;
+        ReplayMerge merge = new ReplayMerge(target, connection, new Cursor("epoch000", 3, 1), -1, at(10), false);
+        merge.start();
+
+        // when
+        answers.get(0).gap(new Gap(at(-1), at(4), Gap.Reason.EXPIRED));
+        answer(0, 8, false, 7);
+        answer(1, 10, true, 9);
+
+        // then
+        assertThat(asked).extracting(Replay.Request::after).containsExactly(at(-1), at(7));
+        assertThat(target.told)
+                .containsExactly("gap 10 -1", "gap 1 4 epoch", "replayed 7", "covered 7", "replayed 9", "spliced 10");
+    }
+
+    @Test
+    void asksNobodyWhereTheChannelHasMovedToAPartitionWithoutRecords() {
+        // given
+        target.movedTo = 10;
+        ReplayMerge merge = new ReplayMerge(target, connection, new Cursor("epoch000", 3, 1), -1, at(10), false);
+
+        // when
+        merge.start();
+
+        // then
+        assertThat(asked).isEmpty();
+        assertThat(target.told).containsExactly("gap 10 0", "gap 1 10 epoch", "spliced 10");
     }
 
     @Test

@@ -25,6 +25,8 @@ import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Ticker;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,29 +54,29 @@ final class ShardUnderTest {
     final ScriptedDurableStore cursors = new ScriptedDurableStore();
     final Map<String, TokenVerifier.Verdict> tokens = new HashMap<>();
     final LoopShard shard;
-    private final FanoutDispatcher dispatcher;
-    private long next;
     private TokenVerifier judge =
             (token, done) -> done.accept(tokens.getOrDefault(token, new TokenVerifier.Verdict.Rejected("no")));
+    private final FanoutDispatcher dispatcher;
+    private long next;
 
     ShardUnderTest(SessionLimits limits) throws InterruptedException {
-        Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
-        namespaces.put("default", new AccessPolicy.Namespace(100, false, true, true, true));
         this(limits, false);
     }
 
     /** @param personal whether there is a namespace {@code user} whose channels are personal */
     ShardUnderTest(SessionLimits limits, boolean personal) throws InterruptedException {
+        Map<String, AccessPolicy.Namespace> namespaces = new HashMap<>();
+        namespaces.put("default", new AccessPolicy.Namespace(100, false, true, true, true));
         for (SlowClient policy : SlowClient.values()) {
             namespaces.put(
                     policy.toString(),
                     new AccessPolicy.Namespace(100, false, true, true, true, policy, Delivery.ORDERED));
         }
-        AccessPolicy access = new AccessPolicy(namespaces);
-        shard = new LoopShard(
         if (personal) {
             namespaces.put("user", new AccessPolicy.Namespace(100, true, false, false, true));
         }
+        AccessPolicy access = new AccessPolicy(namespaces);
+        shard = new LoopShard(
                 0,
                 loop,
                 new LoopShard.Shared(
@@ -123,8 +125,6 @@ final class ShardUnderTest {
         dispatcher.moveTo(new Tail("epoch000", new long[] {-1}, 1));
     }
 
-    /** Publishes to channels, each record a batch of its own. */
-    void publish(String channel, String json) throws InterruptedException {
     /** From now on verdicts are given through this list: one place for each token that was asked about. */
     List<Consumer<TokenVerifier.Verdict>> judgeTokensByHand() {
         List<Consumer<TokenVerifier.Verdict>> asked = new ArrayList<>();
@@ -132,6 +132,8 @@ final class ShardUnderTest {
         return asked;
     }
 
+    /** Publishes to channels, each record a batch of its own. */
+    void publish(String channel, String json) throws InterruptedException {
         dispatcher.begin();
         dispatcher.moved(0, next);
         dispatcher.lookUp();
@@ -154,6 +156,26 @@ final class ShardUnderTest {
                             : Batches.record(0, next++, channel, data, subject));
         }
         dispatcher.end(n);
+    }
+
+    /** Publishes to a channel that lies in this partition, at this offset. */
+    void publishAt(int partition, long offset, String channel, String json) throws InterruptedException {
+        dispatcher.begin();
+        dispatcher.moved(partition, offset);
+        dispatcher.lookUp();
+        dispatcher.record(Batches.record(partition, offset, channel, json));
+        dispatcher.end(1);
+    }
+
+    /** The topic gets more partitions, as the tailer does it that last knew where the channels were at offset {@code sure}. */
+    void growTopic(int partitions, long sure) throws InterruptedException {
+        Tail old = dispatcher.tail();
+        long[] start = new long[partitions];
+        Arrays.fill(start, -1);
+        for (int p = 0; p < old.partitions(); p++) {
+            start[p] = old.dispatched(p);
+        }
+        dispatcher.moveTo(old.grown(start, Collections.nCopies(old.partitions(), sure)));
     }
 
     /** The topic is made anew: its first record is to be at offset 0. */
@@ -213,6 +235,22 @@ final class ShardUnderTest {
         /** Sends a frame with a mask, in one piece. */
         void frame(boolean fin, int opcode, byte[] payload) {
             ByteBuf b = Unpooled.buffer();
+            write(b, fin, opcode, payload);
+            channel.send(b);
+            runLoop();
+        }
+
+        /** Sends text frames that one read brings. */
+        void textsAtOnce(String... json) {
+            ByteBuf b = Unpooled.buffer();
+            for (String s : json) {
+                write(b, true, 1, s.getBytes(StandardCharsets.UTF_8));
+            }
+            channel.send(b);
+            runLoop();
+        }
+
+        private static void write(ByteBuf b, boolean fin, int opcode, byte[] payload) {
             b.writeByte((fin ? 0x80 : 0) | opcode);
             if (payload.length < 126) {
                 b.writeByte(0x80 | payload.length);
@@ -233,22 +271,6 @@ final class ShardUnderTest {
         }
 
         /** The text frames since the last call. */
-            write(b, fin, opcode, payload);
-            channel.send(b);
-            runLoop();
-        }
-
-        /** Sends text frames that one read brings. */
-        void textsAtOnce(String... json) {
-            ByteBuf b = Unpooled.buffer();
-            for (String s : json) {
-                write(b, true, 1, s.getBytes(StandardCharsets.UTF_8));
-            }
-            channel.send(b);
-            runLoop();
-        }
-
-        private static void write(ByteBuf b, boolean fin, int opcode, byte[] payload) {
         List<String> read() {
             runLoop();
             byte[] b = channel.take();

@@ -64,6 +64,7 @@ final class Simulation {
     private boolean frozen;
     private final int partitions;
     private long[] next;
+    private Tail tail; // that loops move to, or stand on
     private boolean calm;
     private boolean moving = true;
 
@@ -399,7 +400,8 @@ final class Simulation {
             start[p] = next[p] - 1;
         }
         trace("the tailer follows %s", log.epoch);
-        dispatcher.moveTo(new Tail(log.epoch, start, loops.size()));
+        tail = new Tail(log.epoch, start, loops.size());
+        dispatcher.moveTo(tail);
     }
 
     /** Everything is well again: every client must come to the end of the log. */
@@ -508,7 +510,7 @@ final class Simulation {
 
     /** The offset of the last record that the tailer has passed or is about to look up. */
     long tailPosition(int partition) {
-        return dispatcher.tail().position(partition);
+        return tail.position(partition);
     }
 
     @SuppressWarnings("AnnotateFormatMethod") // the annotation would cost a dependency

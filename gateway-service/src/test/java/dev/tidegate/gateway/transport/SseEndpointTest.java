@@ -116,6 +116,38 @@ class SseEndpointTest {
     }
 
     @Test
+    void readsATokenOfBeforePartitionsWereAddedByThePartitionsOfThen() throws Exception {
+        // given: two channels that have moved when eight partitions were added
+        edge.core().layouts = List.of(24, 16);
+        int d = Tail.partitionOf("d".getBytes(StandardCharsets.UTF_8), 16);
+        int b = Tail.partitionOf("b".getBytes(StandardCharsets.UTF_8), 16);
+        int dNow = Tail.partitionOf("d".getBytes(StandardCharsets.UTF_8), 24);
+        int bNow = Tail.partitionOf("b".getBytes(StandardCharsets.UTF_8), 24);
+        assertThat(List.of(d, b)).doesNotContain(dNow, bNow);
+        ResumeToken old = ResumeToken.of(List.of(new Cursor("k3ZqW1xA", d, 17), new Cursor("k3ZqW1xA", b, 99)));
+        ResumeToken now = ResumeToken.of(List.of(new Cursor("k3ZqW1xA", dNow, 3), new Cursor("k3ZqW1xA", bNow, 4)));
+        try (RawHttp before = new RawHttp(edge.port());
+                RawHttp since = new RawHttp(edge.port())) {
+            // when
+            String request = get("/v1/sse?channel=d&channel=b", "Last-Event-ID: ");
+            EdgeUnderTest.Opened ofOld = open(before, request.replace("ID: ", "ID: " + old + "\r\n"));
+            EdgeUnderTest.Opened ofNow = open(since, request.replace("ID: ", "ID: " + now + "\r\n"));
+
+            // then
+            assertThat(ofOld.handshake().subscribes())
+                    .containsExactly(
+                            new Subscribe(new ChannelName("d"), new Cursor("k3ZqW1xA", d, 17), -1),
+                            new Subscribe(new ChannelName("b"), new Cursor("k3ZqW1xA", b, 99), -1));
+            assertThat(ofNow.handshake().subscribes())
+                    .containsExactly(
+                            new Subscribe(new ChannelName("d"), new Cursor("k3ZqW1xA", dNow, 3), -1),
+                            new Subscribe(new ChannelName("b"), new Cursor("k3ZqW1xA", bNow, 4), -1));
+        } finally {
+            edge.core().layouts = List.of(16);
+        }
+    }
+
+    @Test
     void refusesWhatItCannotServe() throws Exception {
         assertRefused(get("/v1/sse"), 400, "bad_request", "channel: missing");
         assertRefused(get("/v1/sse?channel=a&channel=b&channel=c&channel=d"), 429, "limit_exceeded", "at most 3");

@@ -62,10 +62,12 @@ final class Arrival {
         int partition = request.partition();
         int home = now.topic().partitionOf(channel.bytes());
         if (partition != home) {
+            // Partitions have been added, and one of us does not know of it yet: asked again soon, they will agree.
             return new State.Refused(
-                    ErrorCode.BAD_REQUEST,
-                    "upTo: partition " + partition + " (expected: " + home + ", where " + request.channel()
-                            + " lives)");
+                    ErrorCode.UNAVAILABLE,
+                    "upTo: partition " + partition + ", but of the "
+                            + now.topic().partitions() + " partitions this service knows, " + request.channel()
+                            + " lives in " + home);
         }
         Cursor after = request.after();
         boolean comparable = after != null && after.epoch().equals(epoch);

@@ -119,8 +119,8 @@ public final class TailerRun {
         bare = Thread.ofPlatform().name("bare-loop").daemon().start(this::onlyCount);
         FanoutDispatcher dispatcher =
                 new FanoutDispatcher(List.of(new Nobody()), ByteBufAllocator.DEFAULT, 65_536, metrics);
-        try (KafkaTailer tailer =
-                new KafkaTailer(KafkaTailer.Settings.of(kafka, topic, Duration.ZERO, Duration.ZERO), dispatcher)) {
+        try (KafkaTailer tailer = new KafkaTailer(
+                KafkaTailer.Settings.of(kafka, topic, List.of(), Duration.ZERO, Duration.ZERO), dispatcher)) {
             tailer.start();
             await("the tailer", () -> tailer.state() == KafkaTailer.State.TAILING && dispatcher.tail() != null);
             Tail tail = dispatcher.tail();
