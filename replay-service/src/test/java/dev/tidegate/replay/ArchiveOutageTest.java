@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import dev.tidegate.backends.BackendKind;
 import dev.tidegate.backends.DataFolder;
 import dev.tidegate.backends.EmbeddedPostgres;
+import dev.tidegate.backends.Ports;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.Replay;
@@ -30,6 +31,46 @@ class ArchiveOutageTest {
 
     @TempDir
     Path folder;
+
+    @Test
+    void howFarTheArchiveIsBehindIsNotKnownWhilePostgresHasBeenAwayFromTheStart() throws Exception {
+        DataFolder data = DataFolder.open(folder);
+        int port = Ports.orFree(0);
+        try (ReplayStand stand = new ReplayStand()) {
+            // given
+            String channel = channelIn(0, "orders:a");
+            stand.publishMany(channel, 10);
+
+            // when
+            stand.startReady(
+                    "tidegate.postgres.url", "postgresql://postgres@127.0.0.1:" + port + "/postgres",
+                    "tidegate.postgres.retry", "200ms",
+                    "tidegate.namespaces.orders.archive", "true");
+
+            // then
+            await().atMost(PATIENCE)
+                    .untilAsserted(() -> assertThat(stand.metric("tidegate_replay_archive_unplaced"))
+                            .isEqualTo(PARTITIONS));
+            assertThat(stand.metric("tidegate_replay_archive_lag")).isNaN();
+            double before = stand.metric("tidegate_replay_archive_lag_seconds");
+            await().atMost(PATIENCE)
+                    .untilAsserted(() -> assertThat(stand.metric("tidegate_replay_archive_lag_seconds"))
+                            .isGreaterThan(before));
+
+            // when it is there
+            try (EmbeddedPostgres postgres = EmbeddedPostgres.start(data.claim(BackendKind.POSTGRES), port, Map.of())) {
+                // then
+                await().atMost(PATIENCE).untilAsserted(() -> {
+                    assertThat(stand.metric("tidegate_replay_archive_unplaced")).isZero();
+                    assertThat(stand.metric("tidegate_replay_archive_lag")).isZero();
+                    assertThat(stand.metric("tidegate_replay_archive_lag_seconds"))
+                            .isZero();
+                });
+                assertThat(ArchivedRecord.position(postgres.address(), stand.epoch(), 0))
+                        .isEqualTo(10);
+            }
+        }
+    }
 
     @Test
     void postgresIsKilledWhileEventsAreArchived() throws Exception {

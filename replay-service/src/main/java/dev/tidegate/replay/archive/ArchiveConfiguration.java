@@ -56,15 +56,26 @@ public class ArchiveConfiguration {
 
     @Bean
     SmartInitializingSingleton archiveGauges(MeterNames meters, Archiving archiving, Archive archive, Tail tail) {
-        Archiver archiver = archiving.archiver();
         Archiver.Ends ends = partition -> {
             TopicLog current = tail.current();
             return current == null || partition >= current.topic().partitions() ? 0 : current.end(partition);
         };
         return () -> meters.gauge(
-                        "archive.lag", "Records not archived yet, of this instance", archiver, a -> a.lagRecords(ends))
-                .gauge("archive.lag.seconds", "Age of the oldest of them", archiver, a -> a.lagSeconds(ends))
-                .gauge("archive.partitions", "Partitions that this instance archives", archiver, Archiver::partitions)
+                        "archive.lag",
+                        "Records not archived yet, of this instance; NaN while it is not known where its partitions stand",
+                        archiving,
+                        a -> a.lagRecords(ends))
+                .gauge(
+                        "archive.lag.seconds",
+                        "Age of the oldest of them, or for how long that has not been known",
+                        archiving,
+                        a -> a.lagSeconds(ends))
+                .gauge("archive.partitions", "Partitions that this instance archives", archiving, Archiving::partitions)
+                .gauge(
+                        "archive.unplaced",
+                        "Partitions that it was given and cannot archive, since PostgreSQL has not said where they stand",
+                        archiving,
+                        Archiving::unplaced)
                 .gauge("archive.active", "Reads of the archive under way", archive, Archive::active)
                 .gauge("archive.waiting", "Requests waiting for one", archive, Archive::waiting)
                 .gauge("archive.buffered.bytes", "Bytes read and not sent", archive, Archive::bufferedBytes);

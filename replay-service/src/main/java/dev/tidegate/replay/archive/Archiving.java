@@ -51,9 +51,26 @@ public final class Archiving implements AutoCloseable {
         return keeper.coverage(epoch);
     }
 
-    /** The figures. */
-    public Archiver archiver() {
-        return archiver;
+    /** Records of this instance's partitions that are not archived yet; not a number while that is not known of all of them. */
+    public double lagRecords(Archiver.Ends ends) {
+        return feed.unplaced().partitions() > 0 ? Double.NaN : archiver.lagRecords(ends);
+    }
+
+    /** About how old the oldest of them is; while it is not known of all, for how long it has not been, if that is longer. */
+    public double lagSeconds(Archiver.Ends ends) {
+        ArchiveFeed.Unplaced unplaced = feed.unplaced();
+        double unknown = unplaced.partitions() == 0 ? 0 : (System.nanoTime() - unplaced.since()) / 1e9;
+        return Math.max(unknown, archiver.lagSeconds(ends));
+    }
+
+    /** Partitions that this instance was given and cannot archive, since it is not known where to go on. */
+    public int unplaced() {
+        return feed.unplaced().partitions();
+    }
+
+    /** Partitions that this instance archives. */
+    public int partitions() {
+        return archiver.partitions();
     }
 
     @Override

@@ -85,6 +85,18 @@ public final class ArchiveFeed implements AutoCloseable {
         void reset();
     }
 
+    /**
+     * Partitions that this instance was given and whose place is not known, so that nobody can say how much of them is archived.
+     *
+     * @param partitions how many
+     * @param since {@link System#nanoTime()} since when there are any; only of meaning if there are
+     */
+    public record Unplaced(int partitions, long since) {
+        Unplaced now(int howMany) {
+            return howMany == partitions ? this : new Unplaced(howMany, partitions == 0 ? System.nanoTime() : since);
+        }
+    }
+
     /** What Kafka has of the topic. */
     public interface Log {
         long start(int partition);
@@ -107,6 +119,8 @@ public final class ArchiveFeed implements AutoCloseable {
     private long placeAt;
     private boolean held;
 
+    private volatile Unplaced told = new Unplaced(0, 0); // of `unplaced`, for the figures
+
     private volatile @Nullable Consumer<byte[], byte[]> consumer;
     private volatile boolean stopping;
 
@@ -122,6 +136,11 @@ public final class ArchiveFeed implements AutoCloseable {
     /** Starts reading. */
     public void start() {
         thread.start();
+    }
+
+    /** What is unplaced now. Any thread. */
+    public Unplaced unplaced() {
+        return told;
     }
 
     private void run() {
@@ -148,6 +167,7 @@ public final class ArchiveFeed implements AutoCloseable {
             } finally {
                 consumer = null;
                 unplaced.clear();
+                told = told.now(0);
                 held = false;
                 sink.reset();
             }
@@ -226,6 +246,7 @@ public final class ArchiveFeed implements AutoCloseable {
             c.resume(List.of(topic.partition(p)));
             unplaced.remove(p);
         });
+        told = told.now(unplaced.size());
     }
 
     private void hold(Consumer<byte[], byte[]> c, boolean hold) {
@@ -280,6 +301,7 @@ public final class ArchiveFeed implements AutoCloseable {
                 tp,
                 0); // any place, so that the consumer does not ask for a committed one; paused, it reads nothing there
         unplaced.add(tp.partition());
+        told = told.now(unplaced.size());
     }
 
     private static Set<Integer> partitions(Collection<TopicPartition> tps) {
@@ -320,6 +342,7 @@ public final class ArchiveFeed implements AutoCloseable {
                 sink.reset();
                 c.assignment().forEach(tp -> unplace(c, tp));
                 taken.forEach(tp -> unplaced.remove(tp.partition()));
+                told = told.now(unplaced.size());
             }
         }
     }
