@@ -15,27 +15,36 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.header.Header;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Replay services that archive are killed while they do; nobody but PostgreSQL and Kafka is asked what was kept. */
+/** Whatever has to do with archiving is killed while it archives; in the end the archive alone must answer what the topic held. */
 @Timeout(300)
 class ArchiveDrillTest {
     private static final Duration WITHIN = Duration.ofMinutes(2);
     private static final JsonMapper JSON = new JsonMapper();
     private static final int ROUNDS = 3;
     private static final int EVENTS = 1_000;
+
+    private static final int CLIENTS = 60;
+    private static final int CHANNELS = 15;
+
+    /** Published between two blows. */
+    private static final int MORE = 150;
 
     private final HttpClient http = HttpClient.newHttpClient();
 
@@ -84,17 +93,110 @@ class ArchiveDrillTest {
                 }
                 one.kill();
                 one.start();
-                for (String channel : channels) {
-                    await().atMost(WITHIN)
-                            .untilAsserted(() -> assertThat(history(one, channel))
-                                    .isEqualTo(truth.get(channel).stream()
-                                            .map(r -> r.offset() + " " + new String(r.value(), StandardCharsets.UTF_8))
-                                            .toList()));
-                }
+                assertArchived(one, truth, channels);
                 assertThat(truth.values().stream().mapToInt(List::size).sum())
                         .isEqualTo(ROUNDS * EVENTS * channels.size());
             }
         }
+    }
+
+    @Test
+    @DisplayName(
+            "gateway, replay service and PostgreSQL killed in a storm: nobody misses an event, and the archive equals the topic, record by record")
+    void killedDuringAStorm() {
+        Map<String, String> backends = new LinkedHashMap<>(Backends.shared().environment());
+        try (ServiceProcess postgres = ServiceProcess.of(Kind.POSTGRES).launch()) {
+            postgres.awaitReady();
+            backends.putAll(postgres.address());
+            try (Services services = Services.on(backends, "stormy")
+                    .gateways(2)
+                    .each(process -> process.property("tidegate.namespaces.orders.archive", true)
+                            .property("tidegate.replay.topic-check", "200ms")
+                            .property("tidegate.replay.archive.linger", "20ms")
+                            .property("tidegate.replay.archive.batch-events", 100)
+                            .property("tidegate.replay.recent.bytes", "16MB"))
+                    .start()) {
+                String run = Backends.unique("storm");
+                List<String> channels = IntStream.range(0, CHANNELS)
+                        .mapToObj(i -> "orders:" + run + "." + i)
+                        .toList();
+                List<String> gateways =
+                        List.of(services.gateway(0).url(), services.gateway(1).url());
+                // given
+                try (Crowd crowd = new Crowd(CLIENTS, channels, i -> Crowd.inTurn(i, gateways));
+                        Traffic traffic = Traffic.on(services.publisher(), services.topic(), channels)) {
+                    awaitMore(traffic);
+
+                    // when half of all clients storm the other gateway, and the replay service that they need dies
+                    services.gateway(0).kill();
+                    services.replay().kill();
+                    awaitMore(traffic);
+                    services.replay().startOnly();
+                    services.gateway(0).start();
+
+                    // and again, and PostgreSQL dies
+                    services.gateway(1).kill();
+                    postgres.kill();
+                    awaitMore(traffic);
+                    postgres.startOnly();
+                    services.gateway(1).start();
+
+                    // and all of it at once, in the middle of catching up
+                    services.gateway(0).kill();
+                    services.replay().kill();
+                    postgres.kill();
+                    awaitMore(traffic);
+                    postgres.startOnly();
+                    services.replay().startOnly();
+                    services.gateway(0).startOnly();
+                    postgres.awaitReady();
+                    services.awaitReady();
+                    crowd.awaitWhole();
+                    awaitMore(traffic);
+                    traffic.stop();
+
+                    // then
+                    crowd.assertHas(Crowd.checkedLog(services.topic(), channels, traffic.acknowledged()));
+                    await().atMost(WITHIN).untilAsserted(() -> {
+                        assertThat(metric(services.replay(), "archive_partitions"))
+                                .isEqualTo(Services.PARTITIONS);
+                        assertThat(metric(services.replay(), "archive_lag")).isZero();
+                    });
+                    Map<String, List<ConsumerRecord<byte[], byte[]>>> truth =
+                            services.topic().read();
+
+                    // and when Kafka has none of it any more, and no memory has
+                    for (int p = 0; p < Services.PARTITIONS; p++) {
+                        services.topic().deleteBefore(p, services.topic().nextOffset(p));
+                    }
+                    services.replay().kill();
+                    services.replay().start();
+                    assertArchived(services.replay(), truth, channels);
+                }
+            }
+        }
+    }
+
+    private static void awaitMore(Traffic traffic) {
+        int before = traffic.acknowledged();
+        await("more events").atMost(WITHIN).until(() -> traffic.acknowledged() >= before + MORE);
+    }
+
+    /** What is told of each channel is what the topic held: the same records, by offset, id and payload. */
+    private void assertArchived(
+            ServiceProcess replay, Map<String, List<ConsumerRecord<byte[], byte[]>>> truth, List<String> channels) {
+        for (String channel : channels) {
+            List<String> held =
+                    truth.get(channel).stream().map(ArchiveDrillTest::record).toList();
+            await().atMost(WITHIN)
+                    .untilAsserted(() -> assertThat(history(replay, channel)).isEqualTo(held));
+        }
+    }
+
+    private static String record(ConsumerRecord<byte[], byte[]> r) {
+        Header id = r.headers().lastHeader("ce_id");
+        return r.offset() + " " + (id == null ? "" : new String(id.value(), StandardCharsets.UTF_8)) + " "
+                + new String(r.value(), StandardCharsets.UTF_8);
     }
 
     private static ServiceProcess launch(Map<String, String> backends, String topic) {
@@ -123,19 +225,19 @@ class ArchiveDrillTest {
         }
     }
 
-    /** Every event of a channel, by offset and payload, as one stream over all pages. */
+    /** Every event of a channel, by offset, id (none where it is the cursor's text) and payload, as one stream over all pages. */
     private List<String> history(ServiceProcess replay, String channel) {
         String body = get(
                 replay.url() + "/v1/channels/" + URLEncoder.encode(channel, StandardCharsets.UTF_8) + "/events?from=0",
                 "application/x-ndjson");
-        return body.lines()
-                .map(JSON::readTree)
-                .map(e -> e.path("cursor").asString().replaceFirst("^.*\\.", "") + " " + data(e))
-                .toList();
+        return body.lines().map(JSON::readTree).map(ArchiveDrillTest::told).toList();
     }
 
-    private static String data(JsonNode event) {
-        return event.path("data").toString();
+    private static String told(JsonNode event) {
+        String cursor = event.path("cursor").asString();
+        String id = event.path("id").asString();
+        return cursor.substring(cursor.lastIndexOf('.') + 1) + " " + (id.equals(cursor) ? "" : id) + " "
+                + event.path("data");
     }
 
     private double archived(ServiceProcess replay) {

@@ -34,6 +34,7 @@ public final class JmhMain {
      *
      * @param error half the width of the 99.9 % confidence interval; absent with too few iterations for one
      * @param bytesPerOperation allocated
+     * @param counters what the benchmark itself counted, per iteration; of a group's other methods their scores, too
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     record Figure(
@@ -44,6 +45,7 @@ public final class JmhMain {
             @Nullable Double error,
             String unit,
             @Nullable Double bytesPerOperation,
+            @Nullable Map<String, Double> counters,
             int forks,
             int iterations) {}
 
@@ -99,6 +101,12 @@ public final class JmhMain {
             parameters.put(p, r.getParams().getParam(p));
         }
         var allocated = r.getSecondaryResults().get("gc.alloc.rate.norm");
+        Map<String, Double> counters = new LinkedHashMap<>();
+        r.getSecondaryResults().forEach((key, result) -> {
+            if (!key.startsWith("gc.")) {
+                counters.put(key, result.getScore());
+            }
+        });
         double error = primary.getScoreError();
         return new Figure(
                 r.getParams().getBenchmark(),
@@ -108,6 +116,7 @@ public final class JmhMain {
                 Double.isNaN(error) ? null : error,
                 primary.getScoreUnit(),
                 allocated == null ? null : allocated.getScore(),
+                counters.isEmpty() ? null : counters,
                 r.getParams().getForks(),
                 r.getParams().getMeasurement().getCount());
     }

@@ -84,8 +84,36 @@ class BenchmarksTest {
         benchmark.prepare();
 
         // when, then
-        assertThat(benchmark.missedEvents()).isPositive();
+        RecentLogBenchmark.Kept kept = new RecentLogBenchmark.Kept();
+        assertThat(benchmark.missedEvents(kept)).isPositive();
+        assertThat(kept.bytesPerRecord).isBetween(100.0 + 56, 300.0);
+        for (int i = 0; i < 600; i++) { // each client has its twenty
+            assertThat(benchmark.missedEventsOfAnother()).isPositive();
+        }
+        RecentLogBenchmark.Plain plain = new RecentLogBenchmark.Plain();
+        plain.prepare(benchmark);
+        assertThat(benchmark.onlyTouching(plain)).isNotZero();
         assertThat(benchmark.nothingNew()).isEqualTo(RecentReader.Outcome.NOTHING);
         benchmark.append();
+    }
+
+    @Test
+    void theWriterOfARecentLogWritesAndItsReadersFetch() {
+        // given
+        RecentLogWriterBenchmark benchmark = new RecentLogWriterBenchmark();
+        benchmark.prepare();
+        RecentLogWriterBenchmark.Writer writer = new RecentLogWriterBenchmark.Writer();
+        RecentLogWriterBenchmark.Reader reader = new RecentLogWriterBenchmark.Reader();
+        reader.prepare(benchmark);
+
+        // when
+        benchmark.appendAlone(writer);
+        benchmark.appendBeside(writer);
+
+        // then
+        assertThat(benchmark.fetch(reader)).isPositive();
+        assertThat(reader.fetched).isEqualTo(1);
+        assertThat(writer.records).isEqualTo(2_000);
+        assertThat(writer.cpuNanos).isPositive();
     }
 }

@@ -33,6 +33,8 @@ final class ChildProcess implements AutoCloseable {
     private final Process process;
     private final BufferedWriter commands;
     private final CompletableFuture<Wire.Report.Ready> ready = new CompletableFuture<>();
+    private final CompletableFuture<Wire.Report.Held> held = new CompletableFuture<>(); // a run has one storm
+    private final CompletableFuture<Wire.Report.Away> away = new CompletableFuture<>();
     private final CompletableFuture<Wire.Report.Final> end = new CompletableFuture<>();
     private final Map<Integer, CompletableFuture<Void>> whole = new ConcurrentHashMap<>();
 
@@ -58,6 +60,8 @@ final class ChildProcess implements AutoCloseable {
             for (String line = reports.readLine(); line != null; line = reports.readLine()) {
                 switch (Wire.JSON.readValue(line, Wire.Report.class)) {
                     case Wire.Report.Ready r -> ready.complete(r);
+                    case Wire.Report.Held h -> held.complete(h);
+                    case Wire.Report.Away a -> away.complete(a);
                     case Wire.Report.Whole w -> wholeOf(w.id()).complete(null);
                     case Wire.Report.Final f -> end.complete(f);
                 }
@@ -70,6 +74,8 @@ final class ChildProcess implements AutoCloseable {
 
     private void fail(Exception e) {
         ready.completeExceptionally(e);
+        held.completeExceptionally(e);
+        away.completeExceptionally(e);
         end.completeExceptionally(e);
         whole.values().forEach(f -> f.completeExceptionally(e));
     }
@@ -93,6 +99,14 @@ final class ChildProcess implements AutoCloseable {
 
     CompletableFuture<Wire.Report.Ready> ready() {
         return ready;
+    }
+
+    CompletableFuture<Wire.Report.Held> held() {
+        return held;
+    }
+
+    CompletableFuture<Wire.Report.Away> away() {
+        return away;
     }
 
     CompletableFuture<Void> wholeOf(int expectation) {

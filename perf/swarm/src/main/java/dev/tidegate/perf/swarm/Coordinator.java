@@ -190,11 +190,20 @@ final class Coordinator {
     }
 
     private void storm(PublishRun run, Settings.Disturbance d) throws Exception {
-        long before = published.attempted();
         sendAll(new Wire.Command.Cut(d.kill() == 0));
+        // Not before every child knows: whoever is cut off earlier comes back by itself, and its return is not timed.
+        await(
+                allOf(children.stream().map(ChildProcess::held).toList()),
+                PROMPT_SECONDS,
+                "a child does not know of the storm");
         if (d.kill() != 0) {
             ProcessHandle.of(d.kill()).ifPresent(ProcessHandle::destroyForcibly);
         }
+        await(
+                allOf(children.stream().map(ChildProcess::away).toList()),
+                PROMPT_SECONDS,
+                "connections are still open after the cut");
+        long before = published.attempted();
         long back = System.nanoTime() + d.away() * 1_000_000L;
         if (d.awayEvents() > 0) {
             await(run.burst(d.awayEvents()), PROMPT_SECONDS, "the events of the storm are not published");

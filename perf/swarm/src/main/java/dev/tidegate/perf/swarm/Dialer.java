@@ -82,6 +82,7 @@ final class Dialer {
 
     private void open(Client c) {
         inFlight++;
+        swarm.opened();
         Channel channel = sockets.open(c.slow);
         c.opening(channel);
         var _ = sockets.loop().register(channel);

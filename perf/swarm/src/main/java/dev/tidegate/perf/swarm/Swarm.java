@@ -64,6 +64,8 @@ final class Swarm implements AutoCloseable {
     private int settled;
     private boolean readyTold;
     private boolean holding;
+    private boolean awayTold;
+    private int open; // connections there are, or that are being made
     private boolean stopped;
     private final long begunAt = System.nanoTime();
 
@@ -135,6 +137,11 @@ final class Swarm implements AutoCloseable {
 
     // ---- the life of a connection
 
+    /** A connection is being made. */
+    void opened() {
+        open++;
+    }
+
     void becameReady(Client c) {
         c.state = Client.State.READY;
         c.attempts = 0;
@@ -153,6 +160,7 @@ final class Swarm implements AutoCloseable {
         Client.State was = c.state;
         c.channel = null;
         c.state = Client.State.AWAY;
+        open--;
         if (was == Client.State.READY) {
             ready--;
         } else {
@@ -171,6 +179,7 @@ final class Swarm implements AutoCloseable {
         }
         if (holding) {
             c.recovering = true;
+            tellIfAway();
             return;
         }
         if (mayComeBack(c)) {
@@ -305,6 +314,7 @@ final class Swarm implements AutoCloseable {
 
     private void cut(boolean close) {
         holding = true;
+        awayTold = false;
         dialer.clear();
         for (Client c : clients) {
             Channel channel = c.channel;
@@ -315,6 +325,15 @@ final class Swarm implements AutoCloseable {
                 c.cut = true;
                 Sockets.reset(channel);
             }
+        }
+        reports.accept(new Wire.Report.Held());
+        tellIfAway();
+    }
+
+    private void tellIfAway() {
+        if (open == 0 && !awayTold) {
+            awayTold = true;
+            reports.accept(new Wire.Report.Away());
         }
     }
 

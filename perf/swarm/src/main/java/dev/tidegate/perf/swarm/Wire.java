@@ -54,6 +54,12 @@ final class Wire {
         /** Every connection is subscribed or given up. */
         record Ready(int ready, int gaveUp, double seconds) implements Report {}
 
+        /** A {@link Command.Cut} was carried out: whoever is disconnected from now on stays away. */
+        record Held() implements Report {}
+
+        /** No connection is left, after a {@link Command.Cut}. */
+        record Away() implements Report {}
+
         /** An expectation is met. */
         record Whole(int id) implements Report {}
 

@@ -67,6 +67,13 @@ class SwarmTest {
         }
     }
 
+    /** Disconnects everybody, and waits until nobody is connected. */
+    private void cut() throws InterruptedException {
+        swarm.accept(new Wire.Command.Cut(true));
+        await(Wire.Report.Held.class);
+        await(Wire.Report.Away.class);
+    }
+
     private Accounts finish() throws InterruptedException {
         swarm.accept(new Wire.Command.Finish(counts, List.of()));
         return await(Wire.Report.Final.class).accounts();
@@ -234,7 +241,7 @@ class SwarmTest {
         awaitWhole();
 
         // when every connection is cut, misses events, and comes back
-        swarm.accept(new Wire.Command.Cut(true));
+        cut();
         await(() -> gateway.open() == 0);
         publish(4);
         swarm.accept(new Wire.Command.Reopen(9, counts.clone()));
@@ -263,8 +270,11 @@ class SwarmTest {
 
         // when the connections are not closed from here, and nobody comes back before it is told to
         swarm.accept(new Wire.Command.Cut(false));
+        await(Wire.Report.Held.class);
+        assertThat(reports).as("told to be away while connections are open").isEmpty();
         gateway.closeAll(1001);
-        await(() -> gateway.open() == 0 && swarm.accounts.closedByServer == CONNECTIONS);
+        await(Wire.Report.Away.class);
+        assertThat(swarm.accounts.closedByServer).isEqualTo(CONNECTIONS);
         publish(3);
         swarm.accept(new Wire.Command.Reopen(9, counts.clone()));
         await(Wire.Report.Whole.class);
@@ -311,7 +321,7 @@ class SwarmTest {
         gateway.loseOnReplay = true;
 
         // when
-        swarm.accept(new Wire.Command.Cut(true));
+        cut();
         await(() -> gateway.open() == 0);
         publish(4);
         swarm.accept(new Wire.Command.Reopen(9, counts.clone()));
