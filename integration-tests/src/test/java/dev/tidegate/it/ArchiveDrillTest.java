@@ -127,28 +127,23 @@ class ArchiveDrillTest {
                         Traffic traffic = Traffic.on(services.publisher(), services.topic(), channels)) {
                     awaitMore(traffic);
 
-                    // when half of all clients storm the other gateway, and the replay service that they need dies
+                    // when half of all clients storm the other gateway, and PostgreSQL dies
                     services.gateway(0).kill();
-                    services.replay().kill();
-                    awaitMore(traffic);
-                    services.replay().startOnly();
-                    services.gateway(0).start();
-
-                    // and again, and PostgreSQL dies
-                    services.gateway(1).kill();
                     postgres.kill();
                     awaitMore(traffic);
                     postgres.startOnly();
-                    services.gateway(1).start();
-
-                    // and all of it at once, in the middle of catching up
-                    services.gateway(0).kill();
-                    services.replay().kill();
-                    postgres.kill();
-                    awaitMore(traffic);
-                    postgres.startOnly();
-                    services.replay().startOnly();
                     services.gateway(0).startOnly();
+                    postgres.awaitReady();
+                    services.gateway(0).awaitReady();
+
+                    // and the others storm that one, the replay service that they need dies, and PostgreSQL again
+                    services.gateway(1).kill();
+                    services.replay().kill();
+                    postgres.kill();
+                    awaitMore(traffic);
+                    postgres.startOnly();
+                    services.replay().startOnly();
+                    services.gateway(1).startOnly();
                     postgres.awaitReady();
                     services.awaitReady();
                     crowd.awaitWhole();

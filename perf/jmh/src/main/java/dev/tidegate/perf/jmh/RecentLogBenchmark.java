@@ -39,7 +39,12 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 1)
 @Fork(
         value = 1,
-        jvmArgsAppend = {"-XX:+UseCompactObjectHeaders", "--enable-native-access=ALL-UNNAMED", "-Xmx1g"})
+        jvmArgsAppend = {
+            "-XX:+UseCompactObjectHeaders",
+            "--enable-native-access=ALL-UNNAMED",
+            "-Xmx1g",
+            "-XX:MaxDirectMemorySize=8g" // ten million records, twice
+        })
 public class RecentLogBenchmark {
     private static final int MISSED = 20;
     private static final int OTHERS = 5_000;
@@ -65,13 +70,15 @@ public class RecentLogBenchmark {
     private long before;
     private int turn;
     private int client;
-    private double bytesPerRecord;
+    private long keptBytes;
+    private long keptRecords;
 
-    /** What a record takes, its share of the channel table included. */
+    /** What is kept, the channel table included. A sum over the iterations: bytes by records is the figure. */
     @AuxCounters(AuxCounters.Type.EVENTS)
     @State(Scope.Thread)
     public static class Kept {
-        public double bytesPerRecord;
+        public long keptBytes;
+        public long keptRecords;
     }
 
     /** As much plain memory as the log of so many records takes, with a chain of 20 places for each client. */
@@ -82,7 +89,7 @@ public class RecentLogBenchmark {
 
         @Setup
         public void prepare(RecentLogBenchmark of) {
-            long record = (long) of.bytesPerRecord & -CACHE_LINE;
+            long record = of.keptBytes / of.keptRecords & -CACHE_LINE;
             memory = Arena.ofAuto().allocate((of.later + (long) CLIENTS * MISSED) * record, CACHE_LINE);
             memory.fill((byte) 1);
             long records = memory.byteSize() / record;
@@ -125,7 +132,8 @@ public class RecentLogBenchmark {
         log.advance(0, upTo);
         reader = log.reader();
         var used = log.usage();
-        bytesPerRecord = (double) (used.bytes() + used.tableBytes()) / used.records();
+        keptBytes = used.bytes() + used.tableBytes();
+        keptRecords = used.records();
     }
 
     private void append(byte[] key, long offset) {
@@ -135,7 +143,8 @@ public class RecentLogBenchmark {
     /** Twenty events of one client, copied out. */
     @Benchmark
     public long missedEvents(Kept kept) {
-        kept.bytesPerRecord = bytesPerRecord;
+        kept.keptBytes = keptBytes;
+        kept.keptRecords = keptRecords;
         return fetch(clients[0]);
     }
 
