@@ -66,7 +66,7 @@ class CursorCallsTest {
         assertThat(call("GET", "/v1/cursors/ack", "").statusCode()).isEqualTo(405);
         assertThat(call("POST", "/v1/cursors", "[]").statusCode()).isEqualTo(405);
         assertThat(call("POST", "/v1/cursors/ack", "[" + key + "]").body()).contains("cursor 0: cursor: missing");
-        assertThat(call("GET", "/v1/cursors?limit=0", "").body()).contains("limit: (expected: 1 to 1000)");
+        assertThat(call("GET", "/v1/cursors?limit=0", "").body()).contains("limit: '0' (expected: 1 to 1000)");
         assertThat(call("GET", "/v1/cursors?page=x", "").body()).contains("page: (expected");
         assertThat(call("DELETE", "/v1/cursors", "").body()).contains("subject: missing");
         HttpResponse<String> none = call("POST", "/v1/cursors/find", "[" + key + "]");

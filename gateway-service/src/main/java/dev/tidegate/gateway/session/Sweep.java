@@ -123,9 +123,11 @@ final class Sweep {
         }
         shard.flushDirty();
         long queued = shard.loop.ticker().nanoTime();
+        long tick =
+                ticks; // a loop that makes up for ticks may run several before their heartbeats: each has its own slot
         shard.loop.execute(() -> {
             waited(queued);
-            heartbeats(tail);
+            heartbeats(tail, tick);
         });
     }
 
@@ -161,17 +163,17 @@ final class Sweep {
         }
     }
 
-    private void heartbeats(@Nullable Tail of) {
+    private void heartbeats(@Nullable Tail of, long tick) {
         long wallClock = System.currentTimeMillis();
         long now = shard.loop.ticker().nanoTime();
-        for (int slot = (int) (ticks % IDENTITY_TICKS); slot < slots.size(); slot += IDENTITY_TICKS) {
+        for (int slot = (int) (tick % IDENTITY_TICKS); slot < slots.size(); slot += IDENTITY_TICKS) {
             ArrayList<Session> in = slots.get(slot);
             for (int i = in.size() - 1; i >= 0; i--) {
                 in.get(i).checkIdentity(wallClock, now);
             }
         }
         long[] positions = of != null && shard.hasTail() && of == shard.tail() ? covered : null;
-        ArrayList<Session> due = slots.get((int) (ticks % slots.size()));
+        ArrayList<Session> due = slots.get((int) (tick % slots.size()));
         for (int i = due.size() - 1; i >= 0; i--) {
             shard.guarded(due.get(i), s -> s.heartbeat(positions));
         }

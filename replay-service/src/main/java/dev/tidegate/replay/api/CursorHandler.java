@@ -141,7 +141,8 @@ final class CursorHandler implements WebHandler {
         }
         int limit = value.matches("[0-9]{1,4}") ? Integer.parseInt(value) : 0;
         if (limit < 1 || limit > MAX_LIMIT) {
-            throw new ProtocolException(ErrorCode.BAD_REQUEST, "limit: (expected: 1 to " + MAX_LIMIT + ")");
+            throw new ProtocolException(
+                    ErrorCode.BAD_REQUEST, "limit: '" + value + "' (expected: 1 to " + MAX_LIMIT + ")");
         }
         return limit;
     }
