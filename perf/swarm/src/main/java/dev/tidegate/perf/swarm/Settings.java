@@ -1,5 +1,6 @@
 package dev.tidegate.perf.swarm;
 
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -295,8 +296,9 @@ record Settings(
                 l.reconnect(),
                 l.token() == null ? null : "given",
                 l.hs256() == null ? null : "given");
+        String folder = Path.of(results).isAbsolute() ? "elsewhere" : results; // no result names a machine's folders
         return new Settings(
-                scenario, name, seed, run, published, publishing, disturbance, rules, pids, inspect, results);
+                scenario, name, seed, run, published, publishing, disturbance, rules, pids, inspect, folder);
     }
 
     /** The name of a channel. */
