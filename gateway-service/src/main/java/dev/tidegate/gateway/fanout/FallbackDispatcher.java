@@ -46,7 +46,20 @@ public final class FallbackDispatcher {
     private final List<Released> released = new ArrayList<>();
     private long loops;
 
-    private record Released(FallbackCopy copy, boolean provisional) {}
+    private record Released(Interest interest, FallbackCopy copy, boolean provisional) {}
+
+    private final HedgeRing.Releases releases = new HedgeRing.Releases() {
+        @Override
+        public boolean wanted(Interest interest) {
+            Tail t = tail.get();
+            return t != null && t.lookUp(interest.name) == interest;
+        }
+
+        @Override
+        public void release(Interest interest, FallbackCopy copy, boolean provisional) {
+            released.add(new Released(interest, copy, provisional));
+        }
+    };
 
     /**
      * A dispatcher to these loops.
@@ -110,7 +123,7 @@ public final class FallbackDispatcher {
             for (byte[] m : messages) {
                 take(m, now);
             }
-            ring.due(now, this::release);
+            ring.due(now, releases);
             deliver();
             return ring.dueIn(now);
         } finally {
@@ -136,23 +149,13 @@ public final class FallbackDispatcher {
             metrics.copiesLost(CopyLoss.INVALID).increment();
         } else {
             metrics.copies.increment();
-            ring.arrived(interest.partition, copy, deliveries.of(interest), now, this::release);
+            ring.arrived(interest, copy, deliveries.of(interest), now, releases);
         }
     }
 
-    private void release(FallbackCopy copy, boolean provisional) {
-        released.add(new Released(copy, provisional));
-    }
-
     private void deliver() throws InterruptedException {
-        Tail t = tail.get();
         for (Released r : released) {
-            Interest interest = t == null ? null : t.lookUp(r.copy.channel());
-            if (interest == null) {
-                metrics.copiesLost(CopyLoss.UNWANTED).increment();
-                continue;
-            }
-            encode(interest, r);
+            encode(r.interest, r);
             if (ws.size() >= BATCH_BYTES) {
                 hand();
             }

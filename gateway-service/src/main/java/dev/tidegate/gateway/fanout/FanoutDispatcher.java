@@ -153,17 +153,22 @@ public final class FanoutDispatcher {
 
     /**
      * Waits until every loop has delivered what it was handed, or for so long in all: what arrives meanwhile goes out
-     * together.
+     * together. Records wait here too, so for copies no time passes meanwhile.
      *
      * @return whether any had to be waited for
      */
     public boolean awaitIdle(long nanos) throws InterruptedException {
-        boolean waited = false;
-        long deadline = System.nanoTime() + nanos;
-        for (ShardInbox shard : shards) {
-            waited |= shard.awaitIdle(Math.max(0, deadline - System.nanoTime()));
+        busy();
+        try {
+            boolean waited = false;
+            long deadline = System.nanoTime() + nanos;
+            for (ShardInbox shard : shards) {
+                waited |= shard.awaitIdle(Math.max(0, deadline - System.nanoTime()));
+            }
+            return waited;
+        } finally {
+            idle();
         }
-        return waited;
     }
 
     /**
@@ -176,6 +181,10 @@ public final class FanoutDispatcher {
         }
         movedCount = 0;
         movedBefore = 0;
+        busy();
+    }
+
+    private void busy() {
         HedgeRing r = ring;
         if (r != null) {
             r.busy(clock.getAsLong());

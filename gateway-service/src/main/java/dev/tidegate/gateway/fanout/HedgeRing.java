@@ -44,11 +44,18 @@ public final class HedgeRing {
     /** Takes what is to be delivered now. Called under the lock. */
     public interface Releases {
         /**
+         * Whether this is its channel's interest still. Where all had left and others have come, the record may have passed
+         * while nobody wanted it, and the copy would be an event from before their subscriptions.
+         */
+        boolean wanted(Interest interest);
+
+        /**
          * One copy.
          *
+         * @param interest for which it was taken in
          * @param provisional whether a record of it is to come; else it is ephemeral
          */
-        void release(FallbackCopy copy, boolean provisional);
+        void release(Interest interest, FallbackCopy copy, boolean provisional);
     }
 
     /** A copy that has waited so many times longer is delivered although the tail moves. */
@@ -72,7 +79,7 @@ public final class HedgeRing {
         }
     }
 
-    private record Waiting(FallbackCopy copy, long arrived, long high, long low) {}
+    private record Waiting(Interest interest, FallbackCopy copy, long arrived, long high, long low) {}
 
     private final Settings settings;
     private final GatewayMetrics metrics;
@@ -184,8 +191,9 @@ public final class HedgeRing {
 
     // ---- the Redis tier
 
-    /** A copy has come whose channel is wanted here. Under the lock. */
-    public void arrived(int partition, FallbackCopy copy, Delivery delivery, long now, Releases to) {
+    /** A copy has come whose channel is wanted here: by this interest, and for no other it will be delivered. Under the lock. */
+    public void arrived(Interest interest, FallbackCopy copy, Delivery delivery, long now, Releases to) {
+        int partition = interest.partition;
         if (partition >= partitions.length) {
             return;
         }
@@ -197,12 +205,12 @@ public final class HedgeRing {
         }
         if (copy.ephemeral() || delivery == Delivery.EPHEMERAL) {
             p.ids.add(hash.high, hash.low, IdWindow.KAFKA, now);
-            to.release(copy, false);
+            to.release(interest, copy, false);
         } else if (delivery == Delivery.FASTEST) {
             p.ids.add(hash.high, hash.low, IdWindow.PROVISIONAL, now);
-            to.release(copy, true);
+            to.release(interest, copy, true);
         } else {
-            p.waiting.add(new Waiting(copy, now, hash.high, hash.low));
+            p.waiting.add(new Waiting(interest, copy, now, hash.high, hash.low));
             p.waitingBytes += bytes(copy);
             look(p, partition, now, to);
             bound(p);
@@ -245,17 +253,22 @@ public final class HedgeRing {
                 take(p);
                 continue;
             }
-            if (!p.hedging && now - Math.max(w.arrived, moved) >= settings.hedgeAfterNanos()) {
-                p.hedging = true;
-                p.hedgingSince = now;
-            }
-            if (!p.hedging && now - w.arrived < OVERDUE * settings.hedgeAfterNanos()) {
+            boolean stands = now - Math.max(w.arrived, moved) >= settings.hedgeAfterNanos();
+            if (!p.hedging && !stands && now - w.arrived < OVERDUE * settings.hedgeAfterNanos()) {
                 return;
             }
             take(p);
+            if (!to.wanted(w.interest)) {
+                metrics.copiesLost(CopyLoss.UNWANTED).increment();
+                continue;
+            }
+            if (!p.hedging && stands) {
+                p.hedging = true;
+                p.hedgingSince = now;
+            }
             p.ids.add(w.high, w.low, IdWindow.PROVISIONAL, now);
             metrics.hedged.increment();
-            to.release(w.copy, true);
+            to.release(w.interest, w.copy, true);
         }
     }
 

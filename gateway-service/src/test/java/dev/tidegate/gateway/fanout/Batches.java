@@ -48,6 +48,11 @@ public final class Batches implements ShardInbox {
         return offered.removeLast();
     }
 
+    /** Somebody's interest in a channel, in whatever partition. */
+    public static Interest interest(byte[] channel, int partition) {
+        return new Interest(channel, partition, 1);
+    }
+
     /** A record of the fan-out topic. */
     public static ConsumerRecord<byte[], byte[]> record(int partition, long offset, String channel, String data) {
         return new ConsumerRecord<>(

@@ -1,7 +1,9 @@
 package dev.tidegate.gateway.session;
 
+import dev.tidegate.gateway.fanout.Batches;
 import dev.tidegate.gateway.fanout.Delivery;
 import dev.tidegate.gateway.fanout.HedgeRing;
+import dev.tidegate.gateway.fanout.Interest;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.protocol.FallbackCopy;
 import java.nio.charset.StandardCharsets;
@@ -37,7 +39,9 @@ final class HedgeHistory {
         /** No position takes the place of an event that a subscriber has. */
         NO_POSITION,
         /** A subscriber counts as having had what was delivered before it came. */
-        JOINS_AT_ZERO
+        JOINS_AT_ZERO,
+        /** A copy is delivered to whoever wants its channel by then. */
+        INTEREST_NOT_COMPARED
     }
 
     private record Event(int channel, String id, byte[] idBytes, FallbackCopy copy) {}
@@ -69,6 +73,12 @@ final class HedgeHistory {
         long splice;
         final ArrayDeque<Item> buffer = new ArrayDeque<>();
 
+        /** When it made its channel wanted, before all copies where the channel was wanted already. */
+        int first = -1;
+
+        /** Where the tail stood then. */
+        long joinedAt;
+
         // The client's side.
         long at;
         int spell;
@@ -91,6 +101,7 @@ final class HedgeHistory {
         long lastOffset = Long.MIN_VALUE;
         long base = Long.MIN_VALUE;
         int subscribers;
+        Interest interest;
 
         Channel(String name) {
             this.name = name.getBytes(StandardCharsets.UTF_8);
@@ -128,6 +139,11 @@ final class HedgeHistory {
     private final Set<String> released = new HashSet<>();
     private final Set<String> noted = new HashSet<>();
     private final List<Arrival> arrivals = new ArrayList<>();
+
+    /** By id, when its last copy was taken in, counted in {@link #moments}. */
+    private final Map<String, Integer> takenIn = new HashMap<>();
+
+    private int moments;
     private final long[] movedAt;
     int provisional;
     int positions;
@@ -358,6 +374,17 @@ final class HedgeHistory {
             long at = ring.now(now);
             boolean hedging = ring.hedging() > 0;
             List<Task> released = new ArrayList<>(2);
+            HedgeRing.Releases to = new HedgeRing.Releases() {
+                @Override
+                public boolean wanted(Interest interest) {
+                    return fault == Fault.INTEREST_NOT_COMPARED || isCurrent(interest);
+                }
+
+                @Override
+                public void release(Interest interest, FallbackCopy copy, boolean hasRecord) {
+                    HedgeHistory.this.release(copy, hasRecord, released);
+                }
+            };
             for (int i = 0; i < most && !onTheWay.isEmpty(); i++) {
                 int which = random.nextInt(4) == 0 ? random.nextInt(onTheWay.size()) : 0;
                 Event e = onTheWay.remove(which);
@@ -369,9 +396,10 @@ final class HedgeHistory {
                 if (c.delivery == Delivery.ORDERED) {
                     arrivals.add(new Arrival(e, at));
                 }
-                ring.arrived(c.partition, e.copy, c.delivery, at, (copy, has) -> release(copy, has, released));
+                takenIn.put(e.id, moments++);
+                ring.arrived(c.interest, e.copy, c.delivery, at, to);
             }
-            ring.due(at, (copy, has) -> release(copy, has, released));
+            ring.due(at, to);
             inTime(at, hedging);
             if (fault == Fault.HANDED_OVER_LATE && random.nextBoolean()) {
                 unhanded.addAll(released);
@@ -417,6 +445,15 @@ final class HedgeHistory {
 
     private boolean known(Event e) {
         return released.contains(e.id) || noted.contains(e.id);
+    }
+
+    private boolean isCurrent(Interest interest) {
+        for (Channel c : channels) {
+            if (c.interest == interest) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void release(FallbackCopy copy, boolean hasRecord, List<Task> to) {
@@ -531,18 +568,25 @@ final class HedgeHistory {
         Channel channel = channels[c];
         int loop = random.nextInt(loops.length);
         long p = tail[channel.partition];
-        if (channel.subscribers++ == 0) {
+        boolean first = channel.subscribers++ == 0;
+        if (first) {
             channel.base = p;
             channel.lastOffset = Long.MIN_VALUE;
+            channel.interest = Batches.interest(channel.name, channel.partition);
+            arrivals.removeIf(a -> a.event.channel == c); // of an interest that is gone
         }
         if (!wants(loop, c)) {
             loops[loop].windows[c] = null; // a channel object of its own
             loops[loop].deliveries[c] = 0;
-            if (channel.subscribers == 1) {
+            if (first) {
                 loops[loop].queue.removeIf(t -> t.channel == c); // of an interest that is gone
             }
         }
         Subscriber s = new Subscriber(c, loop, position, seen);
+        if (first) {
+            s.first = moments++;
+            s.joinedAt = p;
+        }
         s.lastMissed = fault == Fault.JOINS_AT_ZERO ? 0 : loops[loop].deliveries[c];
         if (position < p) {
             s.standing = Standing.MERGING;
@@ -583,7 +627,9 @@ final class HedgeHistory {
 
     private void leave(Subscriber s) {
         subscribers.remove(s);
-        channels[s.channel].subscribers--;
+        if (--channels[s.channel].subscribers == 0) {
+            channels[s.channel].interest = null;
+        }
         say("leaves c%s at %s", s.channel, s.at);
     }
 
@@ -616,6 +662,7 @@ final class HedgeHistory {
     private void gotProvisional(Subscriber s, Event e) {
         say("%s gets %s provisionally", s.hashCode() % 1000, e.id);
         twice(s, e, "provisionally");
+        fromBefore(s, e);
         s.seen.add(e.id);
         s.had.put(e.id, s.spell);
     }
@@ -640,6 +687,25 @@ final class HedgeHistory {
         if (fault != Fault.NO_POSITION) {
             check(item.prev <= s.at, "prev %s at %s", item.prev, s.at);
             s.at = item.stored.offset;
+        }
+    }
+
+    /**
+     * Whoever makes a channel wanted gets nothing provisionally that its position covers and whose copies had all come
+     * before. (One that comes later than its record may be shown: ADR 100.)
+     */
+    private void fromBefore(Subscriber s, Event e) {
+        if (takenIn.get(e.id) > s.first) {
+            return;
+        }
+        List<Stored> p = log.get(channels[e.channel].partition);
+        for (int o = 0; o <= s.joinedAt; o++) {
+            check(
+                    !p.get(o).event.id.equals(e.id),
+                    "%s, which stands at %s, comes to one who joined at %s",
+                    e.id,
+                    o,
+                    s.joinedAt);
         }
     }
 
