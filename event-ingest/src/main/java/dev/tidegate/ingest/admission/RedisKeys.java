@@ -1,13 +1,16 @@
 package dev.tidegate.ingest.admission;
 
+import dev.tidegate.ingest.redis.RedisNodes;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
-import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.SocketOptions;
 import io.lettuce.core.TimeoutOptions;
-import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.api.StatefulConnection;
+import io.lettuce.core.cluster.ClusterClientOptions;
+import io.lettuce.core.cluster.RedisClusterClient;
+import io.lettuce.core.cluster.api.async.RedisClusterAsyncCommands;
 import io.lettuce.core.codec.StringCodec;
 import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
@@ -27,7 +30,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The shared memory of idempotency keys in Redis: {@code SET NX PX} claims, {@code GET} reads. Works with any Redis since
- * 2.6.12.
+ * 2.6.12, a single server or a cluster: each command is about one key.
  *
  * <p>A circuit keeps Redis from delaying publishes: the first command that fails or takes longer than
  * {@code timeout} opens it, and from then on {@link #available} says no until a {@code PING} in the background has been
@@ -47,15 +50,22 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
 
     private final ClientResources resources;
     private final RedisClient client;
-    private final RedisURI uri;
+    private final RedisNodes nodes;
+    private final Duration timeout;
     private final Duration probe;
     private final ScheduledExecutorService prober = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("redis-probe").factory());
     private final AtomicBoolean open = new AtomicBoolean(true);
     private final Counter failures;
-    private volatile @Nullable StatefulRedisConnection<String, String> connection;
+    private volatile @Nullable Link link;
     private volatile boolean closing;
     private volatile boolean told; // that it is away, since it was last there
+
+    /** What commands go over: one server, or a cluster, where each key is at its slot's node. */
+    private record Link(
+            StatefulConnection<String, String> connection,
+            RedisClusterAsyncCommands<String, String> commands,
+            @Nullable RedisClusterClient cluster) {}
 
     /**
      * Not yet connected.
@@ -64,9 +74,9 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
      * @param probe how often an absent Redis is looked for
      */
     public RedisKeys(String url, Duration timeout, Duration probe, MeterRegistry meters) {
-        this.uri = RedisURI.create(url);
-        this.uri.setTimeout(CONNECT_TIMEOUT); // of the handshake; commands have their own
-        this.uri.setClientName("tidegate-ingest");
+        this.nodes =
+                RedisNodes.of(url, "tidegate-ingest", CONNECT_TIMEOUT); // of the handshake; commands have their own
+        this.timeout = timeout;
         this.probe = probe;
         this.failures = Counter.builder("tidegate.ingest.redis.failures")
                 .description("Redis commands that failed or took too long")
@@ -76,17 +86,20 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
                 .computationThreadPoolSize(2)
                 .reconnectDelay(Delay.exponential(Duration.ofMillis(50), RECONNECT_AT_MOST, 2, TimeUnit.MILLISECONDS))
                 .build();
-        this.client = RedisClient.create(resources, uri);
-        this.client.setOptions(ClientOptions.builder()
-                .autoReconnect(true)
+        this.client = RedisClient.create(resources);
+        this.client.setOptions(options(ClientOptions.builder()).build());
+    }
+
+    private <B extends ClientOptions.Builder> B options(B builder) {
+        builder.autoReconnect(true)
                 .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
                 .requestQueueSize(MAX_PENDING)
                 .timeoutOptions(TimeoutOptions.enabled(timeout))
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(CONNECT_TIMEOUT)
                         .keepAlive(true)
-                        .build())
-                .build());
+                        .build());
+        return builder;
     }
 
     /** Connects in the background. */
@@ -101,12 +114,12 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
 
     @Override
     public CompletionStage<String> claim(String key, String marker, Duration ttl) {
-        StatefulRedisConnection<String, String> c = connection;
+        Link c = link;
         if (c == null) {
             return absent();
         }
         SetArgs args = SetArgs.Builder.nx().px(ttl.toMillis());
-        return watched(c.async().set(key, marker, args))
+        return watched(c.commands().set(key, marker, args))
                 .thenCompose(
                         set -> set != null ? CompletableFuture.completedStage("") : afterRefusal(key, marker, ttl));
     }
@@ -120,28 +133,32 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
 
     @Override
     public CompletionStage<String> read(String key) {
-        StatefulRedisConnection<String, String> c = connection;
-        return c == null ? absent() : watched(c.async().get(key)).thenApply(v -> v == null ? "" : v);
+        Link c = link;
+        return c == null ? absent() : watched(c.commands().get(key)).thenApply(v -> v == null ? "" : v);
     }
 
     @Override
     public CompletionStage<?> store(String key, String value, Duration ttl) {
-        StatefulRedisConnection<String, String> c = connection;
-        return c == null ? absent() : watched(c.async().set(key, value, SetArgs.Builder.px(ttl.toMillis())));
+        Link c = link;
+        return c == null ? absent() : watched(c.commands().set(key, value, SetArgs.Builder.px(ttl.toMillis())));
     }
 
     @Override
     public CompletionStage<?> removeIf(String key, String value) {
-        StatefulRedisConnection<String, String> c = connection;
+        Link c = link;
         return c == null
                 ? absent()
-                : watched(c.async().<Long>eval(REMOVE_IF, ScriptOutputType.INTEGER, new String[] {key}, value));
+                : watched(c.commands().<Long>eval(REMOVE_IF, ScriptOutputType.INTEGER, new String[] {key}, value));
     }
 
     @Override
     public void close() {
         closing = true;
         prober.shutdownNow();
+        Link l = link;
+        if (l != null && l.cluster() != null) {
+            l.cluster().shutdown(0, 1, TimeUnit.SECONDS);
+        }
         client.shutdown(0, 1, TimeUnit.SECONDS);
         var _ = resources.shutdown(0, 1, TimeUnit.SECONDS);
     }
@@ -162,9 +179,8 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
     private void trip(Throwable error) {
         if (open.compareAndSet(false, true) && !closing) {
             log.warn(
-                    "Redis at {}:{} does not answer ({}): idempotency keys are remembered by this instance alone",
-                    uri.getHost(),
-                    uri.getPort(),
+                    "Redis at {} does not answer ({}): idempotency keys are remembered by this instance alone",
+                    nodes,
                     String.valueOf(error.getMessage()));
             told = true;
             schedule();
@@ -183,32 +199,60 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
 
     /** Connects if need be and asks for a sign of life; closes the circuit when there is one, else comes again. */
     private void probe() {
-        StatefulRedisConnection<String, String> c = connection;
-        CompletionStage<StatefulRedisConnection<String, String>> connected = c != null
-                ? CompletableFuture.completedStage(c)
-                : client.connectAsync(StringCodec.UTF8, uri).thenApply(fresh -> {
-                    connection = fresh;
-                    return fresh;
-                });
-        connected.thenCompose(x -> x.async().ping()).whenComplete((pong, error) -> {
+        Link c = link;
+        CompletionStage<Link> connected = c != null ? CompletableFuture.completedStage(c) : connect();
+        connected.thenCompose(x -> x.commands().ping()).whenComplete((pong, error) -> {
             if (closing) {
                 return;
             }
             if (error == null) {
                 open.set(false);
                 told = false;
-                log.info("Redis at {}:{} answers: idempotency keys are shared", uri.getHost(), uri.getPort());
+                log.info("Redis at {} answers: idempotency keys are shared", nodes);
                 return;
             }
             if (!told) {
                 told = true;
                 log.warn(
-                        "Redis at {}:{} is not there ({}): idempotency keys are remembered by this instance alone",
-                        uri.getHost(),
-                        uri.getPort(),
+                        "Redis at {} is not there ({}): idempotency keys are remembered by this instance alone",
+                        nodes,
                         String.valueOf(error.getMessage()));
             }
             schedule();
         });
+    }
+
+    private CompletionStage<Link> connect() {
+        return client.connectAsync(StringCodec.UTF8, nodes.current())
+                .thenCompose(single -> RedisNodes.isCluster(single)
+                        .thenCompose(is -> is
+                                ? cluster()
+                                : CompletableFuture.completedStage(new Link(single, single.async(), null)))
+                        .whenComplete((l, error) -> {
+                            if (l == null || l.cluster() != null) {
+                                var _ = single.closeAsync(); // failed, or not the way
+                            }
+                        }))
+                .whenComplete((fresh, error) -> {
+                    if (error == null) {
+                        link = fresh;
+                    } else {
+                        nodes.next();
+                    }
+                });
+    }
+
+    private CompletionStage<Link> cluster() {
+        RedisClusterClient cluster = RedisClusterClient.create(resources, nodes.all());
+        cluster.setOptions(options(ClusterClientOptions.builder().topologyRefreshOptions(RedisNodes.refresh()))
+                .build());
+        return cluster.refreshPartitionsAsync()
+                .thenCompose(x -> cluster.connectAsync(StringCodec.UTF8))
+                .<Link>thenApply(c -> new Link(c, c.async(), cluster))
+                .whenComplete((l, error) -> {
+                    if (error != null) {
+                        var _ = cluster.shutdownAsync();
+                    }
+                });
     }
 }

@@ -6,7 +6,8 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 /**
  * How Redis is reached.
  *
- * @param url {@code redis://[user:password@]host[:port][/database]}, {@code rediss://} for TLS
+ * @param url {@code redis://[user:password@]host[:port][/database]}, {@code rediss://} for TLS; of a cluster any node,
+ *     or some, separated by commas
  */
 @ConfigurationProperties("tidegate.redis")
 public record RedisSettings(

@@ -1,14 +1,14 @@
 package dev.tidegate.ingest.fallback;
 
 import dev.tidegate.ingest.config.RedisTierSettings;
+import dev.tidegate.ingest.redis.RedisNodes;
 import dev.tidegate.protocol.FallbackCopy;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
-import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
+import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.cluster.ClusterClientOptions;
-import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.lettuce.core.resource.ClientResources;
@@ -62,7 +62,7 @@ public final class RedisTier implements AutoCloseable {
 
     private final String topic;
     private final RedisTierSettings settings;
-    private final RedisURI uri;
+    private final RedisNodes nodes;
     private final ClientResources resources;
     private final RedisClient client;
     private final ScheduledExecutorService prober = Executors.newSingleThreadScheduledExecutor(
@@ -86,14 +86,12 @@ public final class RedisTier implements AutoCloseable {
     public RedisTier(String url, String topic, RedisTierSettings settings, MeterRegistry meters) {
         this.topic = topic;
         this.settings = settings;
-        this.uri = RedisURI.create(url);
-        this.uri.setTimeout(CONNECT_TIMEOUT); // of the handshake
-        this.uri.setClientName("tidegate-ingest-copies");
+        this.nodes = RedisNodes.of(url, "tidegate-ingest-copies", CONNECT_TIMEOUT);
         this.resources = ClientResources.builder()
                 .ioThreadPoolSize(2)
                 .computationThreadPoolSize(2)
                 .build();
-        this.client = RedisClient.create(resources, uri);
+        this.client = RedisClient.create(resources);
         this.client.setOptions(ClientOptions.builder()
                 .autoReconnect(false)
                 .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
@@ -220,9 +218,8 @@ public final class RedisTier implements AutoCloseable {
     private void trip(Throwable cause) {
         if (open.compareAndSet(false, true) && !closing) {
             log.warn(
-                    "Redis at {}:{} takes no copies ({}): events go on over Kafka alone, ephemeral ones are refused",
-                    uri.getHost(),
-                    uri.getPort(),
+                    "Redis at {} takes no copies ({}): events go on over Kafka alone, ephemeral ones are refused",
+                    nodes,
                     String.valueOf(cause.getMessage()));
         }
     }
@@ -287,13 +284,14 @@ public final class RedisTier implements AutoCloseable {
             open.set(true);
             old.close();
         }
-        return within(client.connectAsync(ByteArrayCodec.INSTANCE, uri))
+        return within(client.connectAsync(ByteArrayCodec.INSTANCE, nodes.current()))
                 .thenCompose(this::linkFor)
                 .whenComplete((fresh, error) -> {
                     if (error == null) {
                         there(fresh);
                     } else {
                         away(error);
+                        nodes.next();
                     }
                 });
     }
@@ -312,17 +310,17 @@ public final class RedisTier implements AutoCloseable {
     }
 
     private CompletionStage<RedisLink> sharded() {
-        RedisClusterClient cluster = RedisClusterClient.create(resources, uri);
+        RedisClusterClient cluster = RedisClusterClient.create(resources, nodes.all());
         cluster.setOptions(ClusterClientOptions.builder()
                 .autoReconnect(true) // a node of many; what is on its way to it may then come late
                 .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
                 .requestQueueSize(settings.maxInFlight())
-                .topologyRefreshOptions(ClusterTopologyRefreshOptions.builder()
-                        .enablePeriodicRefresh(Duration.ofSeconds(30))
-                        .build())
+                // A node that stands still must not use up what may be on its way to all.
+                .timeoutOptions(TimeoutOptions.enabled(settings.timeout()))
+                .topologyRefreshOptions(RedisNodes.refresh())
                 .socketOptions(sockets())
                 .build());
-        return within(cluster.connectAsync(ByteArrayCodec.INSTANCE))
+        return within(cluster.refreshPartitionsAsync().thenCompose(x -> cluster.connectAsync(ByteArrayCodec.INSTANCE)))
                 .<RedisLink>thenApply(connection -> new RedisLink.Sharded(cluster, connection))
                 .whenComplete((l, error) -> {
                     if (error != null) {
@@ -345,9 +343,8 @@ public final class RedisTier implements AutoCloseable {
         open.set(false);
         told = false;
         log.info(
-                "Redis at {}:{} takes copies ({})",
-                uri.getHost(),
-                uri.getPort(),
+                "Redis at {} takes copies ({})",
+                nodes,
                 l instanceof RedisLink.Sharded ? "sharded Pub/Sub" : "classic Pub/Sub");
     }
 
@@ -355,9 +352,8 @@ public final class RedisTier implements AutoCloseable {
         if (!told && !closing) {
             told = true;
             log.warn(
-                    "Redis at {}:{} is not there ({}): events go on over Kafka alone, ephemeral ones are refused",
-                    uri.getHost(),
-                    uri.getPort(),
+                    "Redis at {} is not there ({}): events go on over Kafka alone, ephemeral ones are refused",
+                    nodes,
                     error instanceof java.util.concurrent.TimeoutException
                             ? "no answer"
                             : String.valueOf(error.getMessage()));

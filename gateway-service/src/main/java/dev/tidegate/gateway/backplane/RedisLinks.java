@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.backplane;
 
+import dev.tidegate.gateway.redis.RedisNodes;
 import dev.tidegate.protocol.FallbackCopy;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisChannelHandler;
@@ -25,7 +26,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -52,7 +55,7 @@ final class RedisLinks implements AutoCloseable {
     private static final long LOOK_AWAY_MS = 250;
     private static final int SHARDED_SINCE = 7;
 
-    private final RedisURI uri;
+    private final List<RedisURI> seeds;
     private final String topic;
     private final IntSupplier partitions;
     private final Consumer<byte[]> onMessage;
@@ -62,6 +65,8 @@ final class RedisLinks implements AutoCloseable {
     private final Semaphore wake = new Semaphore(0);
     private final Map<Node, Link> links = new HashMap<>();
     private @Nullable StatefulRedisConnection<String, String> control;
+    private RedisURI controlled; // where it goes, or went
+    private List<Node> masters = List.of(); // of the cluster, when it was last looked at
     private boolean sharded;
     private volatile boolean running = true;
     private volatile boolean live;
@@ -77,9 +82,8 @@ final class RedisLinks implements AutoCloseable {
      * @param onMessage takes each message on Lettuce's loop, and may not wait
      */
     RedisLinks(String url, String topic, IntSupplier partitions, Consumer<byte[]> onMessage) {
-        this.uri = RedisURI.create(url);
-        this.uri.setTimeout(TIMEOUT);
-        this.uri.setClientName("tidegate-gateway");
+        this.seeds = RedisNodes.of(url, "tidegate-gateway", TIMEOUT).all();
+        this.controlled = seeds.getFirst();
         this.topic = topic;
         this.partitions = partitions;
         this.onMessage = onMessage;
@@ -87,7 +91,7 @@ final class RedisLinks implements AutoCloseable {
                 .ioThreadPoolSize(2)
                 .computationThreadPoolSize(2)
                 .build();
-        this.client = RedisClient.create(resources, uri);
+        this.client = RedisClient.create(resources);
         this.client.setOptions(ClientOptions.builder()
                 .autoReconnect(false)
                 .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
@@ -160,6 +164,15 @@ final class RedisLinks implements AutoCloseable {
         }
     }
 
+    private void tellOfNode(Node node, Exception e) {
+        if (node.host().isEmpty()) {
+            tell(false, e);
+        } else if (!told && running) {
+            told = true;
+            LOG.warn("A node of Redis, {}:{}, is away; others go on: {}", node.host(), node.port(), e.toString());
+        }
+    }
+
     /** Makes the links what they should be and asks each for a sign of life; false if there is nothing to listen to yet. */
     private boolean keep() throws InterruptedException, ExecutionException, TimeoutException {
         Map<Node, Set<String>> plan = plan();
@@ -176,7 +189,7 @@ final class RedisLinks implements AutoCloseable {
                 keep(e.getKey(), e.getValue());
             } catch (RedisException | ExecutionException | TimeoutException failure) {
                 whole = false; // of one node: the others go on
-                tell(false, failure);
+                tellOfNode(e.getKey(), failure);
                 Link link = links.remove(e.getKey());
                 if (link != null) {
                     var _ = link.connection.closeAsync();
@@ -244,9 +257,12 @@ final class RedisLinks implements AutoCloseable {
     /** As configured, but for the address where a cluster has named one. */
     private RedisURI uri(Node node) {
         if (node.host().isEmpty()) {
-            return uri;
+            return controlled;
         }
-        return RedisURI.builder(uri).withHost(node.host()).withPort(node.port()).build();
+        return RedisURI.builder(seeds.getFirst())
+                .withHost(node.host())
+                .withPort(node.port())
+                .build();
     }
 
     /** Which channels are to be listened to at which node; empty while the topic is not known. */
@@ -262,9 +278,12 @@ final class RedisLinks implements AutoCloseable {
         if (!sharded) {
             return Map.of(new Node("", 0), new HashSet<>(channels));
         }
-        Partitions nodes =
-                ClusterPartitionParser.parse(c.async().clusterNodes().get(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS));
+        Partitions nodes = ClusterPartitionParser.parse(clusterNodes(c));
         nodes.updateCache();
+        masters = nodes.stream()
+                .filter(n -> n.is(RedisClusterNode.NodeFlag.UPSTREAM))
+                .map(n -> new Node(n.getUri().getHost(), n.getUri().getPort()))
+                .toList();
         Map<Node, Set<String>> plan = new LinkedHashMap<>();
         for (String channel : channels) {
             RedisClusterNode master = nodes.getMasterBySlot(SlotHash.getSlot(channel));
@@ -278,15 +297,25 @@ final class RedisLinks implements AutoCloseable {
         return plan;
     }
 
+    /** Asks one node, and where that does not answer another: while one is away, what is listened to at the others goes on. */
+    private String clusterNodes(StatefulRedisConnection<String, String> first)
+            throws InterruptedException, ExecutionException, TimeoutException {
+        try {
+            return first.async().clusterNodes().get(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.debug("{}:{} does not tell of its cluster", controlled.getHost(), controlled.getPort(), e);
+            dropControl();
+            return control().async().clusterNodes().get(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        }
+    }
+
     private StatefulRedisConnection<String, String> control()
             throws InterruptedException, ExecutionException, TimeoutException {
         StatefulRedisConnection<String, String> c = control;
         if (c != null && c.isOpen()) {
             return c;
         }
-        c = client.connectAsync(io.lettuce.core.codec.StringCodec.UTF8, uri)
-                .toCompletableFuture()
-                .get(2 * TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        c = connectToAny();
         control = c;
         boolean nowSharded = false;
         try {
@@ -302,6 +331,31 @@ final class RedisLinks implements AutoCloseable {
             dropLinks();
         }
         return c;
+    }
+
+    /** To a seed or another node that is known, the last one that was asked last. */
+    private StatefulRedisConnection<String, String> connectToAny()
+            throws InterruptedException, ExecutionException, TimeoutException {
+        Set<RedisURI> candidates = new LinkedHashSet<>(seeds);
+        masters.forEach(m -> candidates.add(uri(m)));
+        candidates.remove(controlled);
+        candidates.add(controlled);
+        for (Iterator<RedisURI> i = candidates.iterator(); ; ) {
+            RedisURI candidate = i.next();
+            try {
+                StatefulRedisConnection<String, String> c = client.connectAsync(
+                                io.lettuce.core.codec.StringCodec.UTF8, candidate)
+                        .toCompletableFuture()
+                        .get(2 * TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+                controlled = candidate;
+                return c;
+            } catch (ExecutionException | TimeoutException e) {
+                if (!i.hasNext()) {
+                    throw e;
+                }
+                LOG.debug("{}:{} does not answer", candidate.getHost(), candidate.getPort(), e);
+            }
+        }
     }
 
     /** Whether the answer to {@code INFO server} is that of a cluster with sharded Pub/Sub. */
@@ -323,6 +377,10 @@ final class RedisLinks implements AutoCloseable {
 
     private void drop() {
         dropLinks();
+        dropControl();
+    }
+
+    private void dropControl() {
         StatefulRedisConnection<String, String> c = control;
         control = null;
         if (c != null) {

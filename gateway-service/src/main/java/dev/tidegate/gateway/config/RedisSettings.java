@@ -6,7 +6,8 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 /**
  * How Redis is reached; what for says {@link GatewaySettings.Redis}.
  *
- * @param url {@code redis://[user:password@]host[:port]}, {@code rediss://} for TLS; any node of a cluster
+ * @param url {@code redis://[user:password@]host[:port]}, {@code rediss://} for TLS; of a cluster any node, or some, separated by
+ *     commas
  */
 @ConfigurationProperties("tidegate.redis")
 public record RedisSettings(

@@ -1,10 +1,10 @@
 package dev.tidegate.gateway.presence;
 
 import dev.tidegate.gateway.config.PresenceSettings;
+import dev.tidegate.gateway.redis.RedisNodes;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisNoScriptException;
-import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SocketOptions;
 import io.lettuce.core.TimeoutOptions;
@@ -13,7 +13,6 @@ import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.async.BaseRedisAsyncCommands;
 import io.lettuce.core.api.async.RedisScriptingAsyncCommands;
 import io.lettuce.core.cluster.ClusterClientOptions;
-import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
 import io.lettuce.core.cluster.api.StatefulRedisClusterConnection;
 import io.lettuce.core.codec.StringCodec;
@@ -25,7 +24,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -72,7 +70,7 @@ final class RedisPresence implements PresenceStore {
     private final String prefix;
     private final String gateway;
     private final PresenceSettings settings;
-    private final RedisURI uri;
+    private final RedisNodes nodes;
     private final ClientResources resources;
     private final RedisClient client;
     private final ScheduledExecutorService prober = Executors.newSingleThreadScheduledExecutor(
@@ -102,15 +100,13 @@ final class RedisPresence implements PresenceStore {
         this.prefix = "tidegate:" + topic + ":presence:";
         this.gateway = gateway;
         this.settings = settings;
-        this.uri = RedisURI.create(url);
-        this.uri.setTimeout(TIMEOUT);
-        this.uri.setClientName("tidegate-gateway-presence");
+        this.nodes = RedisNodes.of(url, "tidegate-gateway-presence", TIMEOUT);
         this.resources = ClientResources.builder()
                 .ioThreadPoolSize(2)
                 .computationThreadPoolSize(2)
                 .reconnectDelay(Delay.exponential(Duration.ofMillis(50), RECONNECT_AT_MOST, 2, TimeUnit.MILLISECONDS))
                 .build();
-        this.client = RedisClient.create(resources, uri);
+        this.client = RedisClient.create(resources);
         this.client.setOptions(options(ClientOptions.builder()).build());
     }
 
@@ -144,7 +140,7 @@ final class RedisPresence implements PresenceStore {
             if (error == null) {
                 told = false;
                 away.set(false);
-                LOG.info("Redis at {}:{} answers: presence is there", uri.getHost(), uri.getPort());
+                LOG.info("Redis at {} answers: presence is there", nodes);
                 Listener toldTo = listener;
                 if (toldTo != null) {
                     toldTo.connected();
@@ -167,11 +163,14 @@ final class RedisPresence implements PresenceStore {
     }
 
     private CompletionStage<Link> connect() {
-        return client.connectAsync(StringCodec.UTF8, uri)
-                .thenCompose(single -> single.async()
-                        .info("server")
-                        .exceptionally(e -> "") // not allowed: taken for a single server
-                        .thenCompose(info -> isCluster(info) ? cluster(single) : single(single)))
+        return client.connectAsync(StringCodec.UTF8, nodes.current())
+                .thenCompose(single -> RedisNodes.isCluster(single)
+                        .thenCompose(is -> is ? cluster() : single(single))
+                        .whenComplete((l, error) -> {
+                            if (l == null || l.cluster() != null) {
+                                var _ = single.closeAsync(); // not the way, or failed: each probe would leave one that reconnects for ever
+                            }
+                        }))
                 .thenApply(fresh -> {
                     fresh.subscriptions().addListener(new RedisPubSubAdapter<>() {
                         @Override
@@ -185,33 +184,25 @@ final class RedisPresence implements PresenceStore {
                     link = fresh;
                     subscribe(fresh);
                     return fresh;
-                });
-    }
-
-    private static boolean isCluster(String info) {
-        return info.lines().anyMatch(l -> l.strip().toLowerCase(Locale.ROOT).equals("redis_mode:cluster"));
-    }
-
-    private CompletionStage<Link> single(StatefulRedisConnection<String, String> connection) {
-        return client.connectPubSubAsync(StringCodec.UTF8, uri)
-                .<Link>thenApply(s -> new Link(connection, connection.async(), connection.async(), s, null))
-                .whenComplete((l, error) -> {
+                })
+                .whenComplete((fresh, error) -> {
                     if (error != null) {
-                        var _ = connection.closeAsync(); // or each probe would leave one, which reconnects for ever
+                        nodes.next();
                     }
                 });
     }
 
-    private CompletionStage<Link> cluster(StatefulRedisConnection<String, String> single) {
-        var _ = single.closeAsync();
-        RedisClusterClient cluster = RedisClusterClient.create(resources, uri);
-        cluster.setOptions(options(ClusterClientOptions.builder()
-                        .topologyRefreshOptions(ClusterTopologyRefreshOptions.builder()
-                                .enablePeriodicRefresh(Duration.ofSeconds(30))
-                                .build()))
+    private CompletionStage<Link> single(StatefulRedisConnection<String, String> connection) {
+        return client.connectPubSubAsync(StringCodec.UTF8, nodes.current())
+                .thenApply(s -> new Link(connection, connection.async(), connection.async(), s, null));
+    }
+
+    private CompletionStage<Link> cluster() {
+        RedisClusterClient cluster = RedisClusterClient.create(resources, nodes.all());
+        cluster.setOptions(options(ClusterClientOptions.builder().topologyRefreshOptions(RedisNodes.refresh()))
                 .build());
         CompletionStage<StatefulRedisClusterConnection<String, String>> connected =
-                cluster.connectAsync(StringCodec.UTF8);
+                cluster.refreshPartitionsAsync().thenCompose(x -> cluster.connectAsync(StringCodec.UTF8));
         return connected
                 .<Link>thenCompose(c -> cluster.connectPubSubAsync(StringCodec.UTF8)
                         .thenApply(s -> new Link(c, c.async(), c.async(), s, cluster)))
@@ -246,9 +237,8 @@ final class RedisPresence implements PresenceStore {
         if (!told && !closing) {
             told = true;
             LOG.warn(
-                    "Redis at {}:{} does not answer ({}): nobody is told who is present",
-                    uri.getHost(),
-                    uri.getPort(),
+                    "Redis at {} does not answer ({}): nobody is told who is present",
+                    nodes,
                     String.valueOf(error.getMessage()));
         }
     }

@@ -3,10 +3,12 @@ package dev.tidegate.gateway.presence;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.tidegate.backends.Ports;
 import dev.tidegate.gateway.config.PresenceSettings;
 import dev.tidegate.gateway.presence.PresenceStore.Renewal;
 import dev.tidegate.gateway.presence.PresenceStore.State;
 import dev.tidegate.testsupport.Backends;
+import dev.tidegate.testsupport.RedisCluster;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.cluster.SlotHash;
 import java.time.Duration;
@@ -18,6 +20,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -44,7 +47,12 @@ class RedisPresenceTest {
 
     private RedisPresence store(String gateway, PresenceSettings settings, List<String> changed)
             throws InterruptedException {
-        RedisPresence store = new RedisPresence(Backends.shared().redis(), topic, gateway, settings);
+        return store(Backends.shared().redis(), gateway, settings, changed);
+    }
+
+    private RedisPresence store(String url, String gateway, PresenceSettings settings, List<String> changed)
+            throws InterruptedException {
+        RedisPresence store = new RedisPresence(url, topic, gateway, settings);
         stores.add(store);
         CountDownLatch connected = new CountDownLatch(1);
         store.start(new PresenceStore.Listener() {
@@ -91,6 +99,38 @@ class RedisPresenceTest {
         assertThat(read(b)).isEqualTo(new State(1, Map.of("sann", 1L), List.of()));
         get(b.update("chat:x", Map.of("sann", 0), false));
         assertThat(read(b)).isEqualTo(new State(0, Map.of(), List.of()));
+    }
+
+    @Test
+    void channelsOfAClusterAreAtItsNodesAndChangesAreHeardEverywhere() throws InterruptedException {
+        // given: of two seeds the first is not there
+        try (RedisCluster cluster = RedisCluster.start(2)) {
+            String url = cluster.url().replace("redis://", "redis://127.0.0.1:" + Ports.free() + ",");
+            List<String> changed = new CopyOnWriteArrayList<>();
+            RedisPresence a = store(url, "a", LONG, new CopyOnWriteArrayList<>());
+            RedisPresence b = store(url, "b", LONG, changed);
+            List<String> channels =
+                    IntStream.range(0, 20).mapToObj(i -> "chat:x" + i).toList();
+            channels.forEach(channel -> b.watch(channel, true));
+
+            // when
+            for (String channel : channels) {
+                get(a.update(channel, Map.of("sann", 2, "c1", 1), true));
+                get(b.update(channel, Map.of("sann", 1), true));
+
+                // then
+                assertThat(get(a.read(channel, 100))).isEqualTo(new State(2, Map.of("sann", 3L, "c1", 1L), List.of()));
+            }
+
+            // and a change is a hint that comes by whatever node; one that came before the watch is told again
+            await().atMost(PATIENCE).until(() -> {
+                for (String channel : channels) {
+                    get(a.update(channel, Map.of("cnew", 1), false));
+                    get(a.update(channel, Map.of("cnew", 0), false));
+                }
+                return changed.containsAll(channels);
+            });
+        }
     }
 
     @Test

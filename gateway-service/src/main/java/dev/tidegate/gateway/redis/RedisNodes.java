@@ -1,0 +1,99 @@
+package dev.tidegate.gateway.redis;
+
+import io.lettuce.core.RedisCommandExecutionException;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
+import io.lettuce.core.cluster.RedisClusterURIUtil;
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The servers that {@code tidegate.redis.url} names: one, or some nodes of a cluster, {@code redis://a:7000,b:7000}. With
+ * several, whoever starts or connects again while one of them is away gets to the cluster by the next. Any thread.
+ */
+public final class RedisNodes {
+    /** How old a client's picture of a cluster may get when nothing tells it that it is wrong. */
+    private static final Duration REFRESH = Duration.ofSeconds(10);
+
+    /** Least time between two looks that a redirection or a broken connection asks for. */
+    private static final Duration REFRESH_AGAIN = Duration.ofSeconds(1);
+
+    private final List<RedisURI> all;
+    private final AtomicInteger at = new AtomicInteger();
+
+    private RedisNodes(List<RedisURI> all) {
+        this.all = all;
+    }
+
+    /**
+     * Those of a URL.
+     *
+     * @param clientName what the servers list the connections as
+     * @param timeout of a connection's handshake
+     */
+    public static RedisNodes of(String url, String clientName, Duration timeout) {
+        List<RedisURI> all = url.startsWith("redis-") || !url.contains(",")
+                ? List.of(RedisURI.create(url))
+                : List.copyOf(RedisClusterURIUtil.toRedisURIs(URI.create(url)));
+        for (RedisURI uri : all) {
+            uri.setTimeout(timeout);
+            uri.setClientName(clientName);
+        }
+        return new RedisNodes(all);
+    }
+
+    /** All of them, in the order of the URL. */
+    public List<RedisURI> all() {
+        return all;
+    }
+
+    /** The one to be asked. */
+    public RedisURI current() {
+        return all.get(Math.floorMod(at.get(), all.size()));
+    }
+
+    /** That one does not answer: the next is to be asked. */
+    public void next() {
+        at.incrementAndGet();
+    }
+
+    /** Host and port of the one that is asked, without what may be secret. */
+    @Override
+    public String toString() {
+        RedisURI uri = current();
+        return uri.getSentinels().isEmpty() ? uri.getHost() + ":" + uri.getPort() : "sentinels";
+    }
+
+    /** Whether this server is a node of a cluster. One that does not allow {@code INFO} is taken for a single server. */
+    public static CompletionStage<Boolean> isCluster(StatefulRedisConnection<?, ?> server) {
+        CompletionStage<String> info = server.async().info("server");
+        return info.thenApply(RedisNodes::tellsOfCluster)
+                .exceptionallyCompose(e -> unwrapped(e) instanceof RedisCommandExecutionException
+                        ? CompletableFuture.completedStage(false)
+                        : CompletableFuture.failedStage(e));
+    }
+
+    static boolean tellsOfCluster(String info) {
+        return info.lines().anyMatch(l -> l.strip().toLowerCase(Locale.ROOT).equals("redis_mode:cluster"));
+    }
+
+    private static Throwable unwrapped(Throwable e) {
+        return e instanceof CompletionException && e.getCause() != null ? e.getCause() : e;
+    }
+
+    /** When a client looks at a cluster anew: now and then, and at once (but not more than once a second) when a node sends it elsewhere or is gone. */
+    public static ClusterTopologyRefreshOptions refresh() {
+        return ClusterTopologyRefreshOptions.builder()
+                .enablePeriodicRefresh(REFRESH)
+                .adaptiveRefreshTriggersTimeout(REFRESH_AGAIN)
+                .refreshTriggersReconnectAttempts(1)
+                .build();
+    }
+}
