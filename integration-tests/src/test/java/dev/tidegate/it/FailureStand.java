@@ -9,7 +9,7 @@ import java.util.Map;
 
 /**
  * All of Tidegate with backends of its own, everything to be broken: three brokers, Redis, PostgreSQL, ingest, replay, and two gateways. The second
- * gateway reaches Kafka and Redis through faulty links, everybody else directly. Started once for all tests of the failure table.
+ * gateway reaches Kafka and Redis through faulty links, everybody else directly. Started once for all drills that break backends.
  */
 final class FailureStand {
 
@@ -39,6 +39,7 @@ final class FailureStand {
                                 postgres.address().get("TIDEGATE_POSTGRES")),
                         "failing")
                 .gateways(2)
+                .gatewayProperty("tidegate.auth.hs256-secret", Tokens.SECRET)
                 .gatewayEnvironment(
                         1,
                         Map.of(

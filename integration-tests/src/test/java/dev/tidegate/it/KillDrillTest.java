@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.tidegate.testsupport.Backends;
-import dev.tidegate.testsupport.TidegateClient;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -71,37 +70,6 @@ class KillDrillTest {
                 assertThat(client.connects()).isGreaterThanOrEqualTo(4);
                 assertThat(client.replayed()).isPositive();
             });
-        }
-    }
-
-    @Test
-    @DisplayName(
-            "of two gateways side by side one is killed: its clients go on with the other, whose own clients notice nothing")
-    void moves() {
-        List<String> channels = channels(10);
-        List<String> gateways =
-                List.of(services.gateway(0).url(), services.gateway(1).url());
-        // given
-        try (Crowd crowd = new Crowd(40, channels, i -> Crowd.inTurn(i, gateways));
-                Traffic traffic = Traffic.on(services.publisher(), services.topic(), channels)) {
-            awaitMore(traffic, EVENTS);
-
-            // when
-            services.gateway(1).kill();
-            crowd.awaitWhole();
-            awaitMore(traffic, EVENTS);
-            traffic.stop();
-
-            // then
-            crowd.assertHas(Crowd.checkedLog(services.topic(), channels, traffic.acknowledged()));
-            List<TidegateClient> clients = crowd.clients();
-            for (int i = 0; i < clients.size(); i++) {
-                if (i % 2 == 0) {
-                    assertThat(clients.get(i).connects()).isEqualTo(1);
-                } else {
-                    assertThat(clients.get(i).connects()).isGreaterThanOrEqualTo(2);
-                }
-            }
         }
     }
 

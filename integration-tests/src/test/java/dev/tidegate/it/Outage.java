@@ -2,9 +2,15 @@ package dev.tidegate.it;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.tidegate.perf.report.Provenance;
+import dev.tidegate.perf.report.ResultFile;
 import dev.tidegate.testsupport.Backends;
 import dev.tidegate.testsupport.TidegateClient;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
@@ -19,17 +25,19 @@ import java.util.stream.IntStream;
  * clients reconnect while it is broken, it is mended, and everything is counted ({@link OutageReport}).
  *
  * <p>An outage lasts {@code -Dtidegate.drill.outage=<seconds>}: 20 for the figures of a report. In the test suite, without that property, it is as short as
- * its row allows.
+ * its row allows. With {@code -Dtidegate.drill.results=<folder>} each row leaves a result file there.
  */
 final class Outage {
 
     private static final Long GIVEN_SECONDS = Long.getLong("tidegate.drill.outage");
+    private static final String RESULTS = System.getProperty("tidegate.drill.results");
     private static final Duration SHORT = Duration.ofSeconds(3);
 
     /** For rows in which ingest gives Kafka up: its delivery time-out is 5 s. */
     private static final Duration LONG = Duration.ofSeconds(8);
 
-    private static final Duration ARRIVALS_WITHIN = Duration.ofSeconds(10);
+    /** How much longer an outage may last for what has not arrived yet. */
+    static final Duration ARRIVALS_WITHIN = Duration.ofSeconds(10);
 
     private static final int CLIENTS = 200;
     private static final int CHANNELS = 50;
@@ -141,7 +149,27 @@ final class Outage {
                     this::isWatched,
                     told);
             System.out.println(report);
+            if (RESULTS != null) {
+                write(report);
+            }
             return report;
+        }
+    }
+
+    private void write(OutageReport report) {
+        Map<String, Object> settings = Map.of(
+                "clients", CLIENTS, "channels", CHANNELS, "perSecond", PER_SECOND, "reconnectsEvery", RECONNECTS_EVERY);
+        Map<String, Object> result = new LinkedHashMap<>();
+        result.put("tool", "drill");
+        result.put("scenario", "outage");
+        result.put("name", row);
+        result.put("provenance", Provenance.now());
+        result.put("settings", settings);
+        result.put("figures", report.figures());
+        try {
+            var _ = ResultFile.write(Path.of(RESULTS), "outage-" + row.replaceAll("[^A-Za-z0-9]+", "-"), result);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -261,6 +262,39 @@ final class OutageReport {
         return Duration.ofNanos(firstNanos);
     }
 
+    /** The row's figures by name, for a result file. */
+    Map<String, Object> figures() {
+        List<Long> sorted = liveNanos.stream().sorted(Comparator.naturalOrder()).toList();
+        Map<String, Object> figures = new LinkedHashMap<>();
+        figures.put("outageSeconds", length.toMillis() / 1000.0);
+        figures.put("answers", answers);
+        figures.put("taken", taken.size());
+        figures.put("takenDuringOutage", during());
+        figures.put("deliveriesExpectedLive", expectedLive);
+        figures.put("deliveredLive", live);
+        figures.put("deliveredWithinSecond", withinSecond);
+        figures.put("firstMillis", TimeUnit.NANOSECONDS.toMillis(firstNanos));
+        figures.put("p50Millis", milliseconds(sorted, 0.5));
+        figures.put("p99Millis", milliseconds(sorted, 0.99));
+        figures.put("maxMillis", milliseconds(sorted, 1));
+        figures.put("delivered", delivered);
+        figures.put("lost", lost.size());
+        figures.put("doubled", doubled.size());
+        figures.put("holes", violations.size());
+        figures.put("gaps", gaps.size());
+        figures.put("missingInLog", missingInLog.size());
+        figures.put("misplacedInLog", misplacedInLog.size());
+        figures.put("twiceInLog", twiceInLog);
+        figures.put("provisional", provisional);
+        figures.put("repeatsDroppedById", repeats);
+        figures.put("afterwards", told);
+        return figures;
+    }
+
+    private long during() {
+        return taken.stream().filter(event -> window.has(event.begunNanos())).count();
+    }
+
     private static String milliseconds(List<Long> sorted, double quantile) {
         return sorted.isEmpty()
                 ? "-"
@@ -281,8 +315,6 @@ final class OutageReport {
     @Override
     public String toString() {
         List<Long> sorted = liveNanos.stream().sorted(Comparator.naturalOrder()).toList();
-        long during =
-                taken.stream().filter(event -> window.has(event.begunNanos())).count();
         return String.format(
                 Locale.ROOT,
                 "[row] %s | outage %.1f s | answers %s | taken %d, during the outage %d | live during it %s of %d, within 1 s %s"
@@ -292,7 +324,7 @@ final class OutageReport {
                 length.toMillis() / 1000.0,
                 answers,
                 taken.size(),
-                during,
+                during(),
                 percent(live, expectedLive),
                 expectedLive,
                 percent(withinSecond, expectedLive),
