@@ -12,6 +12,7 @@ import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.lettuce.core.resource.ClientResources;
+import io.lettuce.core.resource.Delay;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -47,6 +48,9 @@ public final class RedisTier implements AutoCloseable {
 
     /** Of a connection attempt and of a probe. */
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
+
+    /** Between two attempts to get back to a node of a cluster. */
+    private static final Duration RECONNECT_AT_MOST = Duration.ofSeconds(1);
 
     /** What became of a copy. */
     public enum Sent {
@@ -90,6 +94,7 @@ public final class RedisTier implements AutoCloseable {
         this.resources = ClientResources.builder()
                 .ioThreadPoolSize(2)
                 .computationThreadPoolSize(2)
+                .reconnectDelay(Delay.exponential(Duration.ofMillis(50), RECONNECT_AT_MOST, 2, TimeUnit.MILLISECONDS))
                 .build();
         this.client = RedisClient.create(resources);
         this.client.setOptions(ClientOptions.builder()
