@@ -168,7 +168,8 @@ final class RedisPresence implements PresenceStore {
                         .thenCompose(is -> is ? cluster() : single(single))
                         .whenComplete((l, error) -> {
                             if (l == null || l.cluster() != null) {
-                                var _ = single.closeAsync(); // not the way, or failed: each probe would leave one that reconnects for ever
+                                // Not the way, or failed: each probe would leave one that reconnects for ever.
+                                var _ = single.closeAsync();
                             }
                         }))
                 .thenApply(fresh -> {
