@@ -58,7 +58,8 @@ class GatewayStartTest {
 
             // then
             assertThat(get(edge, "/actuator/health/readiness").statusCode()).isEqualTo(200);
-            await().untilAsserted(() -> assertThat(output).containsOnlyOnce(line));
+            await().atMost(Duration.ofSeconds(30))
+                    .untilAsserted(() -> assertThat(output).containsOnlyOnce(line));
         }
     }
 

@@ -37,7 +37,7 @@ import tools.jackson.databind.json.JsonMapper;
 class ArchiveDrillTest {
     private static final Duration WITHIN = Duration.ofMinutes(2);
     private static final JsonMapper JSON = new JsonMapper();
-    private static final int ROUNDS = 3;
+    private static final int ROUNDS = 2;
     private static final int EVENTS = 1_000;
 
     private static final int CLIENTS = 60;

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
@@ -31,6 +32,9 @@ class BadFramesTest {
     private static final int FLOOD = 100_000;
     private static final int SUBSCRIPTIONS = 1_000;
     private static final int MAX_CHANNEL_BYTES = 255;
+
+    /** Not the common pool, which may have one thread. */
+    private static final Executor ON_A_THREAD = task -> Thread.ofVirtual().start(task);
 
     private final Services services = Services.quiet();
     private final ServiceProcess gateway = services.gateway();
@@ -115,13 +119,15 @@ class BadFramesTest {
         CompletableFuture<Void> sending;
         try (RawWebSocket client = RawWebSocket.to(gateway.port())) {
             // when: the gateway may hang up before it has taken all of it
-            sending = CompletableFuture.runAsync(() -> {
-                try {
-                    client.send(RawWebSocket.TEXT, large, true);
-                } catch (IOException hungUp) {
-                    // the close frame is what counts
-                }
-            });
+            sending = CompletableFuture.runAsync(
+                    () -> {
+                        try {
+                            client.send(RawWebSocket.TEXT, large, true);
+                        } catch (IOException hungUp) {
+                            // the close frame is what counts
+                        }
+                    },
+                    ON_A_THREAD);
             // then
             assertThat(client.closeCode()).isEqualTo(1009);
         }
@@ -155,16 +161,18 @@ class BadFramesTest {
         String prefix = Backends.unique("chat:flood");
         try (RawWebSocket client = RawWebSocket.to(gateway.port())) {
             // when
-            CompletableFuture<Void> sending = CompletableFuture.runAsync(() -> {
-                try {
-                    client.texts(() -> IntStream.range(0, FLOOD)
-                            .mapToObj(i ->
-                                    "{\"op\":\"subscribe\",\"id\":" + i + ",\"channel\":\"" + prefix + "." + i + "\"}")
-                            .iterator());
-                } catch (IOException e) {
-                    throw new AssertionError("the gateway hung up", e);
-                }
-            });
+            CompletableFuture<Void> sending = CompletableFuture.runAsync(
+                    () -> {
+                        try {
+                            client.texts(() -> IntStream.range(0, FLOOD)
+                                    .mapToObj(i -> "{\"op\":\"subscribe\",\"id\":" + i + ",\"channel\":\"" + prefix
+                                            + "." + i + "\"}")
+                                    .iterator());
+                        } catch (IOException e) {
+                            throw new AssertionError("the gateway hung up", e);
+                        }
+                    },
+                    ON_A_THREAD);
             // then
             int subscribed = 0;
             for (int i = 0; i < FLOOD; i++) {

@@ -29,8 +29,7 @@ class KillDrillTest {
     }
 
     @Test
-    @DisplayName(
-            "the gateway is killed three times and the replay service once: 200 clients on 50 channels miss nothing")
+    @DisplayName("the gateway is killed twice and the replay service once: 200 clients on 50 channels miss nothing")
     void kills() {
         List<String> channels = channels(CHANNELS);
         String gateway = services.gateway().url();
@@ -39,14 +38,7 @@ class KillDrillTest {
                 Traffic traffic = Traffic.on(services.publisher(), services.topic(), channels)) {
             awaitMore(traffic, EVENTS);
 
-            // when: the gateway alone
-            services.gateway().kill();
-            awaitMore(traffic, EVENTS);
-            services.gateway().start();
-            crowd.awaitWhole();
-            awaitMore(traffic, EVENTS);
-
-            // and the gateway while the replay service is away too: clients come back to a gateway that cannot replay
+            // when: the gateway while the replay service is away too: clients come back to a gateway that cannot replay
             services.replay().kill();
             services.gateway().kill();
             awaitMore(traffic, EVENTS);
@@ -67,7 +59,7 @@ class KillDrillTest {
             Map<String, List<String>> log = Crowd.checkedLog(services.topic(), channels, traffic.acknowledged());
             crowd.assertHas(log);
             assertThat(crowd.clients()).allSatisfy(client -> {
-                assertThat(client.connects()).isGreaterThanOrEqualTo(4);
+                assertThat(client.connects()).isGreaterThanOrEqualTo(3);
                 assertThat(client.replayed()).isPositive();
             });
         }

@@ -137,7 +137,8 @@ class DirectSendsTest {
             client.connect(server.localAddress() instanceof InetSocketAddress a ? a : null, 5_000);
             client.setSoTimeout(30_000);
             opened.get(10, TimeUnit.SECONDS);
-            CompletableFuture<List<Long>> read = CompletableFuture.supplyAsync(() -> readAll(client));
+            CompletableFuture<List<Long>> read = CompletableFuture.supplyAsync(
+                    () -> readAll(client), task -> Thread.ofVirtual().start(task));
 
             // when: as fast as it goes, while the client reads
             long offset = 0;

@@ -15,6 +15,7 @@ import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.WebSocket;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TakeOverTest {
+    private static final Duration WITHIN = Duration.ofMinutes(1);
+
     /** What WebFlux and the HTTP servers below it keep for an exchange. */
     private static final List<String> OF_AN_EXCHANGE = List.of(
             "reactor.netty.http.server.",
@@ -108,15 +111,17 @@ class TakeOverTest {
                 open(edge, clients, sockets);
 
                 // then
-                await().untilAsserted(() ->
-                        assertThat(grown(before, instances(), sockets / 10)).isEmpty());
+                await().atMost(WITHIN)
+                        .untilAsserted(() -> assertThat(grown(before, instances(), sockets / 10))
+                                .isEmpty());
                 assertThat(edge.core().connections.get()).isEqualTo(sockets + 50);
             } finally {
                 for (RawHttp c : clients) {
                     c.close();
                 }
             }
-            await().untilAsserted(
+            await().atMost(WITHIN)
+                    .untilAsserted(
                             () -> assertThat(edge.core().connections.get()).isZero());
         }
     }
