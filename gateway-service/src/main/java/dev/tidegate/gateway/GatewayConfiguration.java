@@ -200,6 +200,7 @@ class GatewayConfiguration {
                 core.shards(),
                 core::partitions,
                 core::layouts,
+                core::epoch,
                 core::connections,
                 core::caughtUp,
                 core::sources,

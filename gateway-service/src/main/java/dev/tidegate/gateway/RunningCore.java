@@ -63,6 +63,11 @@ final class RunningCore implements AutoCloseable {
         return tail == null ? List.of() : tail.layouts();
     }
 
+    String epoch() {
+        Tail tail = dispatcher.tail();
+        return tail == null ? "" : tail.epoch();
+    }
+
     int connections() {
         return metrics.connections.intValue();
     }

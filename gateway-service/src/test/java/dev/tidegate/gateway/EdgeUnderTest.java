@@ -114,6 +114,7 @@ public final class EdgeUnderTest implements AutoCloseable {
                     fake::open,
                     () -> fake.partitions,
                     () -> fake.layouts,
+                    () -> "k3ZqW1xA",
                     fake.connections::get,
                     () -> fake.caughtUp,
                     () -> Map.of("kafka", "live", "redis", "off"),

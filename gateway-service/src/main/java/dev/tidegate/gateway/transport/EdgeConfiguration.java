@@ -108,7 +108,12 @@ public class EdgeConfiguration {
                         limits.subscriptionsPerConnection(),
                         settings.compression().enabled()),
                 SSE_PATH,
-                new SseEndpoint(shared, new HandshakeMeters(registry, "sse"), core.layouts(), limits.sseChannels()));
+                new SseEndpoint(
+                        shared,
+                        new HandshakeMeters(registry, "sse"),
+                        core.layouts(),
+                        core.epoch(),
+                        limits.sseChannels()));
         SimpleUrlHandlerMapping mapping = new SimpleUrlHandlerMapping(endpoints, Ordered.HIGHEST_PRECEDENCE);
         if (!settings.allowedOrigins().isEmpty()) {
             mapping.setCorsConfigurations(Map.of(SSE_PATH, cors(settings), WS_PATH, cors(settings)));

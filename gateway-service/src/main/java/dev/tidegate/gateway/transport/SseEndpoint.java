@@ -35,7 +35,8 @@ import reactor.core.publisher.Mono;
  * the query, and both more than {@code after} and {@code last}: a browser reconnects with the URL it first had. A channel
  * whose partition the token does not cover keeps what the URL says, or starts from now. Personal channels, which need not
  * stand in the URL, are resumed like the others. A token of before partitions were added is read by the partitions of then,
- * so that a channel that has moved is told a gap.
+ * so that a channel that has moved is told a gap; so is every channel of a token of another topic, whose partitions say
+ * nothing here.
  */
 final class SseEndpoint extends HandshakeEndpoint {
     private static final String LAST_EVENT_ID = "Last-Event-ID";
@@ -50,12 +51,19 @@ final class SseEndpoint extends HandshakeEndpoint {
 
     private final AccessPolicy policy;
     private final Supplier<List<Integer>> layouts;
+    private final Supplier<String> epoch;
     private final int maxChannels;
 
-    SseEndpoint(Shared shared, HandshakeMeters meters, Supplier<List<Integer>> layouts, int maxChannels) {
+    SseEndpoint(
+            Shared shared,
+            HandshakeMeters meters,
+            Supplier<List<Integer>> layouts,
+            Supplier<String> epoch,
+            int maxChannels) {
         super(shared, meters);
         this.policy = shared.policy();
         this.layouts = layouts;
+        this.epoch = epoch;
         this.maxChannels = maxChannels;
     }
 
@@ -101,20 +109,26 @@ final class SseEndpoint extends HandshakeEndpoint {
     private List<Subscribe> resumed(Identity who, List<Subscribe> subscribes, ResumeToken token) {
         int count = partitions(who, subscribes, token);
         List<Subscribe> resumed = new ArrayList<>(subscribes.size());
+        boolean foreign = !token.epoch().equals(epoch.get());
         for (Subscribe s : subscribes) {
-            int partition = Tail.partitionOf(s.channel().bytes(), count);
-            Cursor after = token.cursor(partition);
+            Cursor after = position(token, s.channel(), count, foreign);
             resumed.add(after == null ? s : new Subscribe(s.channel(), after, -1));
         }
         // The personal channels are the stream's too, so the token covers them; joined by themselves they would start
         // from now.
         for (ChannelName name : policy.personalChannels(who)) {
-            Cursor after = token.cursor(Tail.partitionOf(name.bytes(), count));
+            Cursor after = position(token, name, count, foreign);
             if (after != null && subscribes.stream().noneMatch(s -> s.channel().equals(name))) {
                 resumed.add(new Subscribe(name, after, -1));
             }
         }
         return resumed;
+    }
+
+    /** Of a channel; null if the token says nothing of it. Of another topic any position is as good: all are a gap. */
+    private static @Nullable Cursor position(ResumeToken token, ChannelName channel, int partitions, boolean foreign) {
+        Cursor at = token.cursor(Tail.partitionOf(channel.bytes(), partitions));
+        return at == null && foreign ? token.cursor(token.offsets().firstKey()) : at;
     }
 
     /**

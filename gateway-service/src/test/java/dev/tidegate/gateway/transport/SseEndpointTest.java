@@ -148,6 +148,27 @@ class SseEndpointTest {
     }
 
     @Test
+    void resumesEveryChannelFromATokenOfAnotherTopicSoThatEachIsToldAGap() throws Exception {
+        // given: a token of a topic that had another number of partitions
+        int b = Tail.partitionOf("b".getBytes(StandardCharsets.UTF_8), 16);
+        String bearer = "Authorization: Bearer " + Tokens.hs256("joe", Map.of()) + "\r\n";
+        ResumeToken token = ResumeToken.of(List.of(new Cursor("AAAAAAAA", b, 7), new Cursor("AAAAAAAA", 99, 3)));
+        Cursor any = token.cursor(token.offsets().firstKey());
+        try (RawHttp client = new RawHttp(edge.port())) {
+            // when
+            EdgeUnderTest.Opened opened =
+                    open(client, get("/v1/sse?channel=d&channel=b", bearer, "Last-Event-ID: " + token + "\r\n"));
+
+            // then
+            assertThat(opened.handshake().subscribes())
+                    .containsExactly(
+                            new Subscribe(new ChannelName("d"), any, -1),
+                            new Subscribe(new ChannelName("b"), new Cursor("AAAAAAAA", b, 7), -1),
+                            new Subscribe(new ChannelName("user:joe"), any, -1));
+        }
+    }
+
+    @Test
     void refusesWhatItCannotServe() throws Exception {
         assertRefused(get("/v1/sse"), 400, "bad_request", "channel: missing");
         assertRefused(get("/v1/sse?channel=a&channel=b&channel=c&channel=d"), 429, "limit_exceeded", "at most 3");
