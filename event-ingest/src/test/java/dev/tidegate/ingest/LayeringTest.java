@@ -16,16 +16,16 @@ class LayeringTest {
     private static final String US = "dev.tidegate.ingest..";
 
     @ArchTest
-    static final ArchRule servicesShareTheProtocolAndWhatTokensAreWorth = noClasses()
+    static final ArchRule servicesShareTheProtocolWhatTokensAreWorthAndWherePostgresIs = noClasses()
             .that()
             .resideInAPackage(US)
             .should()
             .dependOnClassesThat(JavaClass.Predicates.resideInAPackage("dev.tidegate..")
                     .and(not(JavaClass.Predicates.resideInAnyPackage(
-                            US, "dev.tidegate.protocol..", "dev.tidegate.tokens.."))))
+                            US, "dev.tidegate.protocol..", "dev.tidegate.tokens..", "dev.tidegate.postgres.."))))
             .orShould()
             .dependOnClassesThat()
-            .resideInAPackage("com.nimbusds..");
+            .resideInAnyPackage("com.nimbusds..", "java.sql..", "javax.sql..", "org.postgresql..", "org.flywaydb..");
 
     @ArchTest
     static final ArchRule publishingKnowsNoHttpAndNoRedis = noClasses()

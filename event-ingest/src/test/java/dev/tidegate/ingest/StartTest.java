@@ -7,6 +7,7 @@ import dev.tidegate.ingest.config.AdmissionSettings;
 import dev.tidegate.ingest.config.AuthSettings;
 import dev.tidegate.ingest.config.FanoutSettings;
 import dev.tidegate.ingest.config.NamespaceSettings;
+import dev.tidegate.ingest.config.PostgresSettings;
 import dev.tidegate.ingest.config.PublishSettings;
 import dev.tidegate.ingest.config.RedisSettings;
 import dev.tidegate.testsupport.Backends;
@@ -31,6 +32,7 @@ class StartTest {
         AuthSettings.class,
         FanoutSettings.class,
         NamespaceSettings.class,
+        PostgresSettings.class,
         PublishSettings.class,
         RedisSettings.class
     })
@@ -45,6 +47,7 @@ class StartTest {
                 "tidegate.fanout.retention | 1ms | tidegate.fanout.retention: PT0.001S (expected: PT1S to PT876000H)",
                 "tidegate.ingest.publish.compression | zip | tidegate.ingest.publish.compression: zip (expected: none, gzip, snappy, lz4 or zstd)",
                 "tidegate.redis.url | http://x | tidegate.redis.url: (not shown) (expected: redis://host:port or rediss://host:port)",
+                "tidegate.postgres.url | postgresql://secret@host | 'tidegate.postgres.url: (not shown) (expected: postgresql://user[:password]@host[:port]/database[?sslmode=disable|allow|prefer|require|verify-ca|verify-full])'",
                 "tidegate.auth.hs256-secret | short | tidegate.auth.hs256-secret: (not shown) (expected: at least 32 bytes)",
                 "tidegate.auth.jwks-url | ftp://x | tidegate.auth.jwks-url: ftp://x (expected: an http or https URL)",
                 "tidegate.namespaces.[a*b].personal | true | tidegate.namespaces: a*b (expected: names of A-Z a-z 0-9 _ - . / @ # = ~ + ,)",

@@ -44,11 +44,9 @@ class ArchitectureTest {
             .resideInAnyPackage("org.apache.kafka..", "reactor.kafka..");
 
     @ArchTest
-    static final ArchRule onlyOnePackageKnowsJdbc = noClasses()
+    static final ArchRule migrationsAreThePostgresModules = noClasses()
             .that()
             .resideInAPackage("dev.tidegate.replay..")
-            .and()
-            .resideOutsideOfPackage("dev.tidegate.replay.postgres..")
             .should()
             .dependOnClassesThat()
             .resideInAnyPackage("java.sql..", "javax.sql..", "org.postgresql..", "org.flywaydb..");

@@ -1,12 +1,10 @@
 package dev.tidegate.ingest.postgres;
 
-import dev.tidegate.ingest.config.PostgresSettings;
-import io.r2dbc.postgresql.PostgresqlConnectionConfiguration;
+import dev.tidegate.postgres.PostgresServer;
 import io.r2dbc.postgresql.PostgresqlConnectionFactory;
 import io.r2dbc.postgresql.api.Notification;
 import io.r2dbc.postgresql.api.PostgresqlConnection;
 import io.r2dbc.postgresql.api.PostgresqlStatement;
-import io.r2dbc.postgresql.client.SSLMode;
 import io.r2dbc.spi.Readable;
 import java.time.Duration;
 import java.util.List;
@@ -38,23 +36,11 @@ public final class Session implements AutoCloseable {
      * @param within how long each answer may take
      * @throws PostgresFailure if that cannot be
      */
-    public static Session open(PostgresSettings.Server server, String name, Duration connectWithin, Duration within) {
-        PostgresqlConnectionConfiguration.Builder config = PostgresqlConnectionConfiguration.builder()
-                .host(server.host())
-                .port(server.port())
-                .database(server.database())
-                .username(server.user())
-                .applicationName(name)
-                .connectTimeout(connectWithin)
-                .tcpKeepAlive(true);
-        if (server.password() != null) {
-            config.password(server.password());
-        }
-        if (server.sslMode() != null) {
-            config.sslMode(SSLMode.fromValue(server.sslMode()));
-        }
-        Mono<PostgresqlConnection> connecting =
-                new PostgresqlConnectionFactory(config.build()).create().timeout(connectWithin);
+    public static Session open(PostgresServer server, String name, Duration connectWithin, Duration within) {
+        Mono<PostgresqlConnection> connecting = new PostgresqlConnectionFactory(
+                        server.r2dbc(name, connectWithin).build())
+                .create()
+                .timeout(connectWithin);
         return new Session(await("connecting", connecting, connectWithin.plusSeconds(1)), within);
     }
 

@@ -4,6 +4,7 @@ import dev.tidegate.ingest.config.PostgresSettings;
 import dev.tidegate.ingest.postgres.Session;
 import dev.tidegate.ingest.relay.RelayRow;
 import dev.tidegate.ingest.relay.RelayTable;
+import dev.tidegate.postgres.PostgresServer;
 import io.r2dbc.spi.Readable;
 import java.time.Duration;
 import java.util.List;
@@ -21,12 +22,12 @@ public final class SpoolTable implements RelayTable {
                 FROM ingest.spool WHERE topic = $1 AND fault IS NULL ORDER BY seq LIMIT $2) AS head
             WHERE before < $3 ORDER BY seq""";
 
-    private final PostgresSettings.Server server;
+    private final PostgresServer server;
     private final Duration connectWithin;
     private final String topic;
     private final long lock;
 
-    public SpoolTable(PostgresSettings.Server server, PostgresSettings postgres, String topic) {
+    public SpoolTable(PostgresServer server, PostgresSettings postgres, String topic) {
         this.server = server;
         this.connectWithin = postgres.connectWithin();
         this.topic = topic;

@@ -3,9 +3,10 @@ package dev.tidegate.ingest.spool;
 import dev.tidegate.ingest.config.PostgresSettings;
 import dev.tidegate.ingest.config.SpoolSettings;
 import dev.tidegate.ingest.delivery.Deliveries;
-import dev.tidegate.ingest.postgres.Migrations;
 import dev.tidegate.ingest.postgres.PostgresFailure;
 import dev.tidegate.ingest.postgres.Session;
+import dev.tidegate.postgres.PostgresServer;
+import dev.tidegate.postgres.Schema;
 import io.r2dbc.spi.Readable;
 import java.time.Duration;
 import java.util.concurrent.Semaphore;
@@ -22,6 +23,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class SpoolWatch implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(SpoolWatch.class);
+
+    private static final Schema SCHEMA = new Schema("ingest");
 
     private static final Duration ANSWER_WITHIN = Duration.ofSeconds(3);
 
@@ -47,7 +50,7 @@ public final class SpoolWatch implements AutoCloseable {
 
     private static final String ANY = "SELECT EXISTS (SELECT 1 FROM ingest.spool WHERE topic = $1 AND fault IS NULL)";
 
-    private final PostgresSettings.Server server;
+    private final PostgresServer server;
     private final PostgresSettings postgres;
     private final SpoolSettings settings;
     private final Floor floor;
@@ -84,7 +87,7 @@ public final class SpoolWatch implements AutoCloseable {
      * @param wakeRelay called when there are new rows; must return at once
      */
     public SpoolWatch(
-            PostgresSettings.Server server,
+            PostgresServer server,
             PostgresSettings postgres,
             SpoolSettings settings,
             Floor floor,
@@ -147,9 +150,9 @@ public final class SpoolWatch implements AutoCloseable {
 
     private void prepare() {
         if (!migrated.get()) {
-            int count = Migrations.migrate(server);
+            int count = SCHEMA.migrate(server);
             migrated.set(true);
-            log.info("PostgreSQL at {}: schema {} is ready ({} migrations applied)", server, Migrations.SCHEMA, count);
+            log.info("PostgreSQL at {}: schema {} is ready ({} migrations applied)", server, SCHEMA.name(), count);
         }
     }
 

@@ -7,6 +7,7 @@ import dev.tidegate.ingest.postgres.PostgresFailure;
 import dev.tidegate.ingest.postgres.Session;
 import dev.tidegate.ingest.publish.BurstLog;
 import dev.tidegate.ingest.publish.Event;
+import dev.tidegate.postgres.PostgresServer;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.r2dbc.spi.Readable;
@@ -57,7 +58,7 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
         }
     }
 
-    private final PostgresSettings.Server server;
+    private final PostgresServer server;
     private final PostgresSettings postgres;
     private final SpoolSettings settings;
     private final Floor floor;
@@ -88,7 +89,7 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
      * @param migrated whether the table is there
      */
     public SpoolWriter(
-            PostgresSettings.Server server,
+            PostgresServer server,
             PostgresSettings postgres,
             SpoolSettings settings,
             Floor floor,
@@ -121,12 +122,6 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
 
     @Override
     public CompletableFuture<Kept> keep(Event event, long millis, boolean mayBeStored) {
-        if (!available || closing) {
-            return CompletableFuture.completedFuture(Kept.AWAY);
-        }
-        if (depth.full()) {
-            return CompletableFuture.completedFuture(Kept.FULL);
-        }
         Item item = new Item(
                 event,
                 millis,
@@ -135,6 +130,14 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
                 new CompletableFuture<>());
         lock.lock();
         try {
+            // Under the lock: whoever takes the spool away answers all that stands here then, and nothing comes after
+            // that.
+            if (!available || closing) {
+                return CompletableFuture.completedFuture(Kept.AWAY);
+            }
+            if (depth.full()) {
+                return CompletableFuture.completedFuture(Kept.FULL);
+            }
             if (queue.size() >= settings.maxWaiting()
                     || queuedBytes + item.bytes() > settings.maxWaitingSize().toBytes()) {
                 return CompletableFuture.completedFuture(Kept.LATE);

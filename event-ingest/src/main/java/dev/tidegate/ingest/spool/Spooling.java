@@ -8,6 +8,7 @@ import dev.tidegate.ingest.delivery.SpoolQueue;
 import dev.tidegate.ingest.publish.Event;
 import dev.tidegate.ingest.relay.Relay;
 import dev.tidegate.ingest.relay.RelayTable;
+import dev.tidegate.postgres.PostgresServer;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.concurrent.CompletableFuture;
@@ -26,7 +27,7 @@ public final class Spooling implements AutoCloseable {
     private final Floor floor;
     private final SpoolDepth depth;
     private final AtomicBoolean migrated = new AtomicBoolean();
-    private final PostgresSettings.@Nullable Server server;
+    private final @Nullable PostgresServer server;
     private final @Nullable SpoolWriter writer;
     private @Nullable SpoolWatch watch;
     private @Nullable Relay relay;

@@ -1,8 +1,6 @@
 package dev.tidegate.replay.config;
 
-import java.net.URI;
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
+import dev.tidegate.postgres.PostgresServer;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
@@ -11,7 +9,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 /**
  * How PostgreSQL is reached, for durable cursors and the archive. Without a URL the service runs without both.
  *
- * @param url {@code postgresql://user[:password]@host[:port]/database[?sslmode=…]}, percent-encoded where need be; blank: none
+ * @param url as {@link PostgresServer#parse} reads it; blank: none
  * @param connections most connections; each serves one statement at a time
  * @param pending most statements waiting for a connection; more are refused as {@code unavailable}
  * @param connectWithin how long making a connection may take
@@ -27,14 +25,9 @@ public record PostgresSettings(
         @DefaultValue("3s") Duration waitWithin,
         @DefaultValue("2s") Duration retry) {
     private static final String P = "tidegate.postgres.";
-    private static final String EXPECTED =
-            "postgresql://user[:password]@host[:port]/database[?sslmode=disable|prefer|require|verify-ca|verify-full]";
-    private static final int DEFAULT_PORT = 5432;
 
     public PostgresSettings {
-        if (!url.isBlank()) {
-            var _ = parse(url);
-        }
+        var _ = PostgresServer.parse(P + "url", url);
         InvalidSetting.unlessBetween(P + "connections", connections, 1, 500);
         InvalidSetting.unlessBetween(P + "pending", pending, 1, 100_000);
         InvalidSetting.unlessBetween(
@@ -43,64 +36,9 @@ public record PostgresSettings(
         InvalidSetting.unlessBetween(P + "retry", retry, Duration.ofMillis(50), Duration.ofMinutes(10));
     }
 
-    /**
-     * The parts of the URL.
-     *
-     * @param sslMode by PostgreSQL's own names; null: the drivers' default
-     */
-    public record Server(
-            String host,
-            int port,
-            String database,
-            String user,
-            @Nullable String password,
-            @Nullable String sslMode) {
-        /** Without the password. */
-        @Override
-        public String toString() {
-            return host + ":" + port + "/" + database;
-        }
-    }
-
     /** Where the server is; null: there shall be none. */
-    public @Nullable Server server() {
-        return url.isBlank() ? null : parse(url);
-    }
-
-    private static Server parse(String url) {
-        URI uri;
-        try {
-            uri = URI.create(url);
-        } catch (IllegalArgumentException e) {
-            throw wrong();
-        }
-        String userInfo = uri.getRawUserInfo();
-        String path = uri.getRawPath();
-        boolean scheme = "postgresql".equals(uri.getScheme()) || "postgres".equals(uri.getScheme());
-        if (!scheme || uri.getHost() == null || userInfo == null || path == null || path.length() < 2) {
-            throw wrong();
-        }
-        int colon = userInfo.indexOf(':');
-        String query = uri.getRawQuery();
-        if (query != null && !query.matches("sslmode=(disable|allow|prefer|require|verify-ca|verify-full)")) {
-            throw wrong();
-        }
-        return new Server(
-                uri.getHost(),
-                uri.getPort() < 0 ? DEFAULT_PORT : uri.getPort(),
-                decode(path.substring(1)),
-                decode(colon < 0 ? userInfo : userInfo.substring(0, colon)),
-                colon < 0 ? null : decode(userInfo.substring(colon + 1)),
-                query == null ? null : query.substring("sslmode=".length()));
-    }
-
-    private static String decode(String raw) {
-        return URLDecoder.decode(raw.replace("+", "%2B"), StandardCharsets.UTF_8);
-    }
-
-    private static InvalidSetting wrong() {
-        // Not shown: it may hold a password.
-        return new InvalidSetting(P + "url", "(not shown)", EXPECTED);
+    public @Nullable PostgresServer server() {
+        return PostgresServer.parse(P + "url", url);
     }
 
     /** Without the URL: it may hold a password, and records are logged. */

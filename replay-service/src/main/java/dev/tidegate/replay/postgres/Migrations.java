@@ -1,37 +1,29 @@
 package dev.tidegate.replay.postgres;
 
-import dev.tidegate.replay.config.PostgresSettings.Server;
+import dev.tidegate.postgres.PostgresServer;
+import dev.tidegate.postgres.Schema;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.flywaydb.core.Flyway;
 import org.jspecify.annotations.Nullable;
-import org.postgresql.ds.PGSimpleDataSource;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Brings schema {@code replay} up to date, on a virtual thread, again and again until it has succeeded. Several instances may do
- * so at once: Flyway takes a lock in the database.
+ * so at once.
  *
  * <p>States: idle -> {@link #prepare} -> preparing -> (success) prepared; a failure waits {@code retry} and tries again.
  * prepared -> {@link #prepare} (a table is missing: the database came back empty) -> preparing. Any thread.
  */
 final class Migrations implements AutoCloseable {
-    static final String SCHEMA = "replay";
+    /** V1xx of its scripts are the archive's, V2xx the cursors'. */
+    static final Schema SCHEMA = new Schema("replay");
 
     private static final Logger log = LoggerFactory.getLogger(Migrations.class);
 
-    /** Where the scripts are: V1xx the archive's, V2xx the cursors'. */
-    private static final String LOCATION = "classpath:db/replay";
-
-    private static final int CONNECT_SECONDS = 5;
-
-    /** A migration that says nothing for so long is given up; one that rewrites a big table needs a maintenance window anyway. */
-    private static final int SILENT_SECONDS = 300;
-
-    private final Server server;
+    private final PostgresServer server;
     private final Duration retry;
     private final AtomicBoolean preparing = new AtomicBoolean();
     private final CountDownLatch closing = new CountDownLatch(1);
@@ -39,7 +31,7 @@ final class Migrations implements AutoCloseable {
     private volatile @Nullable Thread thread;
     private @Nullable String told; // the failure told last; of the one thread that prepares
 
-    Migrations(Server server, Duration retry) {
+    Migrations(PostgresServer server, Duration retry) {
         this.server = server;
         this.retry = retry;
     }
@@ -73,24 +65,10 @@ final class Migrations implements AutoCloseable {
 
     private boolean migrated() {
         try {
-            int count = Flyway.configure(Migrations.class.getClassLoader())
-                    .dataSource(dataSource())
-                    .schemas(SCHEMA)
-                    .defaultSchema(SCHEMA)
-                    .createSchemas(true)
-                    .table("flyway_history")
-                    .locations(LOCATION)
-                    .failOnMissingLocations(true)
-                    .validateMigrationNaming(true)
-                    // Archive and cursors number their scripts apart, and neither waits for the other.
-                    .outOfOrder(true)
-                    .cleanDisabled(true)
-                    .load()
-                    .migrate()
-                    .migrationsExecuted;
+            int count = SCHEMA.migrate(server);
             prepared = true;
             told = null;
-            log.info("PostgreSQL at {}: schema {} is ready ({} migrations applied)", server, SCHEMA, count);
+            log.info("PostgreSQL at {}: schema {} is ready ({} migrations applied)", server, SCHEMA.name(), count);
             return true;
         } catch (RuntimeException e) {
             if (closing.getCount() > 0) {
@@ -112,26 +90,9 @@ final class Migrations implements AutoCloseable {
             log.warn(
                     "PostgreSQL at {}: schema {} cannot be prepared ({}); durable cursors and archive wait for it",
                     server,
-                    SCHEMA,
+                    SCHEMA.name(),
                     why);
         }
-    }
-
-    private PGSimpleDataSource dataSource() {
-        PGSimpleDataSource source = new PGSimpleDataSource();
-        source.setServerNames(new String[] {server.host()});
-        source.setPortNumbers(new int[] {server.port()});
-        source.setDatabaseName(server.database());
-        source.setUser(server.user());
-        source.setPassword(server.password());
-        if (server.sslMode() != null) {
-            source.setSslMode(server.sslMode());
-        }
-        source.setApplicationName("tidegate-replay-migrations");
-        source.setConnectTimeout(CONNECT_SECONDS);
-        source.setLoginTimeout(CONNECT_SECONDS);
-        source.setSocketTimeout(SILENT_SECONDS);
-        return source;
     }
 
     @Override

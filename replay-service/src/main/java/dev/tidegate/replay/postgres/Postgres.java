@@ -1,15 +1,14 @@
 package dev.tidegate.replay.postgres;
 
+import dev.tidegate.postgres.PostgresServer;
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.replay.config.PostgresSettings;
-import dev.tidegate.replay.config.PostgresSettings.Server;
 import io.r2dbc.pool.ConnectionPool;
 import io.r2dbc.pool.ConnectionPoolConfiguration;
 import io.r2dbc.pool.PoolMetrics;
 import io.r2dbc.postgresql.PostgresqlConnectionConfiguration;
 import io.r2dbc.postgresql.PostgresqlConnectionFactory;
-import io.r2dbc.postgresql.client.SSLMode;
 import io.r2dbc.postgresql.util.LogLevel;
 import io.r2dbc.spi.Connection;
 import io.r2dbc.spi.R2dbcBadGrammarException;
@@ -48,7 +47,7 @@ public final class Postgres implements AutoCloseable {
     /** Distinct statements of archive and cursors; each is prepared once per connection. */
     private static final int PREPARED_STATEMENTS = 64;
 
-    private final @Nullable Server server;
+    private final @Nullable PostgresServer server;
     private final @Nullable ConnectionPool pool;
     private final @Nullable Migrations migrations;
     private final AtomicBoolean answering = new AtomicBoolean(true); // as of the last work that was done
@@ -59,33 +58,22 @@ public final class Postgres implements AutoCloseable {
         this.migrations = server == null ? null : new Migrations(server, settings.retry());
     }
 
-    private static ConnectionPool pool(Server server, PostgresSettings settings) {
-        PostgresqlConnectionConfiguration.Builder connection = PostgresqlConnectionConfiguration.builder()
-                .host(server.host())
-                .port(server.port())
-                .database(server.database())
-                .username(server.user())
-                .password(server.password())
-                .applicationName("tidegate-replay")
-                .connectTimeout(settings.connectWithin())
-                .tcpKeepAlive(true)
+    private static ConnectionPool pool(PostgresServer server, PostgresSettings settings) {
+        PostgresqlConnectionConfiguration connection = server.r2dbc("tidegate-replay", settings.connectWithin())
                 .preparedStatementCacheQueries(PREPARED_STATEMENTS)
-                .exceptionLogLevel(e -> LogLevel.DEBUG); // told below, once
-        if (server.sslMode() != null) {
-            connection.sslMode(SSLMode.fromValue(server.sslMode()));
-        }
-        return new ConnectionPool(
-                ConnectionPoolConfiguration.builder(new PostgresqlConnectionFactory(connection.build()))
-                        .name("tidegate-replay")
-                        .initialSize(0)
-                        .maxSize(settings.connections())
-                        .maxIdleTime(IDLE)
-                        .maxCreateConnectionTime(settings.connectWithin())
-                        .maxAcquireTime(settings.waitWithin())
-                        .customizer(pool -> {
-                            var _ = pool.maxPendingAcquire(settings.pending());
-                        })
-                        .build());
+                .exceptionLogLevel(e -> LogLevel.DEBUG) // told below, once
+                .build();
+        return new ConnectionPool(ConnectionPoolConfiguration.builder(new PostgresqlConnectionFactory(connection))
+                .name("tidegate-replay")
+                .initialSize(0)
+                .maxSize(settings.connections())
+                .maxIdleTime(IDLE)
+                .maxCreateConnectionTime(settings.connectWithin())
+                .maxAcquireTime(settings.waitWithin())
+                .customizer(pool -> {
+                    var _ = pool.maxPendingAcquire(settings.pending());
+                })
+                .build());
     }
 
     /** Begins to prepare the schema. */
@@ -183,7 +171,7 @@ public final class Postgres implements AutoCloseable {
             log.warn(
                     "PostgreSQL at {} has lost schema {} ({}): preparing it anew",
                     server,
-                    Migrations.SCHEMA,
+                    Migrations.SCHEMA.name(),
                     e.getMessage());
             if (migrations != null) {
                 migrations.prepare();
