@@ -66,6 +66,36 @@ public record ChannelName(String value) {
         return new ChannelName(value);
     }
 
+    /**
+     * Parses a name as it stands in one segment of a URL's path, percent-encoded where need be ({@code +} stays). Names are ASCII, so a
+     * byte is a character.
+     *
+     * @throws ProtocolException {@code channel_invalid}
+     */
+    public static ChannelName ofPathSegment(String raw) {
+        if (raw.indexOf('%') < 0) {
+            return new ChannelName(raw);
+        }
+        StringBuilder out = new StringBuilder(raw.length());
+        for (int i = 0; i < raw.length(); i++) {
+            char c = raw.charAt(i);
+            if (c != '%') {
+                out.append(c);
+                continue;
+            }
+            int high = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 1), 16) : -1;
+            int low = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 2), 16) : -1;
+            if (high < 0 || low < 0) {
+                throw new ProtocolException(
+                        ErrorCode.CHANNEL_INVALID,
+                        "channel: '%' at index " + i + " is not followed by two hexadecimal digits");
+            }
+            out.append((char) (high << 4 | low));
+            i += 2;
+        }
+        return new ChannelName(out.toString());
+    }
+
     /** Whether these bytes are a channel name; allocates nothing. The rule of the constructor, on bytes. */
     public static boolean isValid(byte[] bytes) {
         int length = bytes.length;

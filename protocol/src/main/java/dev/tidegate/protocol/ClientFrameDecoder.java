@@ -1,8 +1,5 @@
 package dev.tidegate.protocol;
 
-import java.nio.charset.StandardCharsets;
-import java.util.HashMap;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Decodes the text frames of clients. Stateless; any thread. Unknown members are ignored, as the contract says. */
@@ -36,14 +33,11 @@ public final class ClientFrameDecoder {
             if (root.kind() != JsonValue.Kind.OBJECT) {
                 throw new ProtocolException(ErrorCode.BAD_REQUEST, "frame: not an object (expected: {\"op\":…})");
             }
-            Map<String, JsonValue> m = new HashMap<>();
-            for (JsonValue.Member member : root.members()) {
-                m.put(member.name(), member.value());
-            }
-            id = id(m);
-            JsonValue c = m.get("channel");
+            JsonObject o = JsonObject.of(root);
+            id = id(o);
+            JsonValue c = o.given("channel");
             channel = c != null && c.kind() == JsonValue.Kind.STRING ? shown(c.string("channel")) : null;
-            return new Decoded.Frame(frame(id, m));
+            return new Decoded.Frame(frame(id, o));
         } catch (ProtocolException e) {
             return new Decoded.Invalid(id, channel, e);
         }
@@ -53,20 +47,17 @@ public final class ClientFrameDecoder {
         return channel.length() <= ChannelName.MAX_BYTES ? channel : channel.substring(0, ChannelName.MAX_BYTES);
     }
 
-    private static ClientFrame frame(@Nullable String id, Map<String, JsonValue> m) {
-        String op = required(m, "op", 32);
+    private static ClientFrame frame(@Nullable String id, JsonObject o) {
+        String op = bounded(o, "op", 32);
         return switch (op) {
-            case "connect" -> new ClientFrame.Connect(id, required(m, "token", MAX_TOKEN_LENGTH));
-            case "subscribe" -> subscribe(id, m);
-            case "unsubscribe" -> new ClientFrame.Unsubscribe(id, channel(m));
-            case "publish" -> publish(id, m);
+            case "connect" -> new ClientFrame.Connect(id, bounded(o, "token", MAX_TOKEN_LENGTH));
+            case "subscribe" -> subscribe(id, o);
+            case "unsubscribe" -> new ClientFrame.Unsubscribe(id, o.channel());
+            case "publish" -> publish(id, o);
             case "ack" ->
                 new ClientFrame.Ack(
-                        id,
-                        channel(m),
-                        Cursor.parse(required(m, "cursor", Integer.MAX_VALUE)),
-                        requiredName(m, "durable"));
-            case "presence" -> new ClientFrame.Presence(id, channel(m));
+                        id, o.channel(), o.cursor("cursor"), FanoutRecord.checkName("durable", o.text("durable")));
+            case "presence" -> new ClientFrame.Presence(id, o.channel());
             case "ping" -> new ClientFrame.Ping(id);
             default ->
                 throw new ProtocolException(
@@ -75,10 +66,10 @@ public final class ClientFrameDecoder {
         };
     }
 
-    private static ClientFrame.Subscribe subscribe(@Nullable String id, Map<String, JsonValue> m) {
-        ChannelName channel = channel(m);
-        String after = optional(m, "after", Integer.MAX_VALUE);
-        JsonValue last = present(m, "last");
+    private static ClientFrame.Subscribe subscribe(@Nullable String id, JsonObject o) {
+        ChannelName channel = o.channel();
+        String after = o.textIfGiven("after");
+        JsonValue last = o.given("last");
         if (after != null && last != null) {
             throw new ProtocolException(
                     ErrorCode.BAD_REQUEST, "after, last: both given (expected: at most one of them)");
@@ -88,20 +79,17 @@ public final class ClientFrameDecoder {
                 channel,
                 after == null ? null : Cursor.parse(after),
                 last == null ? -1 : (int) last.integer("last", 0, Integer.MAX_VALUE),
-                optionalName(m, "durable"));
+                nameIfGiven(o, "durable"));
     }
 
-    private static ClientFrame.Publish publish(@Nullable String id, Map<String, JsonValue> m) {
-        ChannelName channel = channel(m);
-        JsonValue data = m.get("data");
-        if (data == null) {
-            throw missing("data", "a JSON value");
-        }
-        return new ClientFrame.Publish(id, channel, data.raw(), optionalName(m, "event"), optionalName(m, "type"));
+    private static ClientFrame.Publish publish(@Nullable String id, JsonObject o) {
+        ChannelName channel = o.channel();
+        return new ClientFrame.Publish(
+                id, channel, o.payload("data").raw(), nameIfGiven(o, "event"), nameIfGiven(o, "type"));
     }
 
-    private static @Nullable String id(Map<String, JsonValue> m) {
-        JsonValue v = present(m, "id");
+    private static @Nullable String id(JsonObject o) {
+        JsonValue v = o.given("id");
         if (v == null) {
             return null;
         }
@@ -113,25 +101,9 @@ public final class ClientFrameDecoder {
         return raw;
     }
 
-    private static ChannelName channel(Map<String, JsonValue> m) {
-        return new ChannelName(required(m, "channel", Integer.MAX_VALUE));
-    }
-
-    private static String required(Map<String, JsonValue> m, String name, int maxLength) {
-        String value = optional(m, name, maxLength);
-        if (value == null) {
-            throw missing(name, "a string");
-        }
-        return value;
-    }
-
-    private static @Nullable String optional(Map<String, JsonValue> m, String name, int maxLength) {
-        JsonValue v = present(m, name);
-        if (v == null) {
-            return null;
-        }
-        String value = v.string(name);
-        if ((value.isEmpty() && maxLength != Integer.MAX_VALUE) || value.length() > maxLength) {
+    private static String bounded(JsonObject o, String name, int maxLength) {
+        String value = o.text(name);
+        if (value.isEmpty() || value.length() > maxLength) {
             throw new ProtocolException(
                     ErrorCode.BAD_REQUEST,
                     name + ": " + value.length() + " characters (expected: 1 to " + maxLength + ")");
@@ -139,38 +111,9 @@ public final class ClientFrameDecoder {
         return value;
     }
 
-    private static String requiredName(Map<String, JsonValue> m, String name) {
-        String value = optionalName(m, name);
-        if (value == null) {
-            throw missing(name, "a string");
-        }
-        return value;
-    }
-
     /** A text that becomes a header of the record: what {@link FanoutRecord} would ignore there is refused here. */
-    private static @Nullable String optionalName(Map<String, JsonValue> m, String name) {
-        String value = optional(m, name, FanoutRecord.MAX_NAME_BYTES);
-        if (value == null) {
-            return null;
-        }
-        byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
-        boolean unchanged = new String(utf8, StandardCharsets.UTF_8).equals(value); // not so with half a surrogate pair
-        if (!unchanged || !FanoutRecord.isName(utf8)) {
-            throw new ProtocolException(
-                    ErrorCode.BAD_REQUEST,
-                    name + ": too long or with characters that are not allowed (expected: 1 to "
-                            + FanoutRecord.MAX_NAME_BYTES + " bytes of UTF-8 without control characters)");
-        }
-        return value;
-    }
-
-    /** A member that is there and not {@code null}. */
-    private static @Nullable JsonValue present(Map<String, JsonValue> m, String name) {
-        JsonValue v = m.get(name);
-        return v == null || v.kind() == JsonValue.Kind.NULL ? null : v;
-    }
-
-    private static ProtocolException missing(String name, String expected) {
-        return new ProtocolException(ErrorCode.BAD_REQUEST, name + ": missing (expected: " + expected + ")");
+    private static @Nullable String nameIfGiven(JsonObject o, String name) {
+        String value = o.textIfGiven(name);
+        return value == null ? null : FanoutRecord.checkName(name, value);
     }
 }

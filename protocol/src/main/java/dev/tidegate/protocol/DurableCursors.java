@@ -1,11 +1,7 @@
 package dev.tidegate.protocol;
 
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,25 +22,13 @@ public final class DurableCursors {
      */
     public record CursorKey(String subject, String durable, ChannelName channel) {
         public CursorKey {
-            checkName("subject", subject);
-            checkName("durable", durable);
+            var _ = FanoutRecord.checkName("subject", subject);
+            var _ = FanoutRecord.checkName("durable", durable);
         }
     }
 
     /** A cursor to be stored, unless a later one of the same partition is there. */
     public record Ack(CursorKey key, Cursor cursor) {}
-
-    /** Checks a name. @throws ProtocolException {@code bad_request} if it is not 1 to 255 bytes of UTF-8 without control characters */
-    public static void checkName(String field, String value) {
-        byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
-        boolean unchanged = new String(utf8, StandardCharsets.UTF_8).equals(value); // not so with half a surrogate pair
-        if (!unchanged || !FanoutRecord.isName(utf8)) {
-            throw new ProtocolException(
-                    ErrorCode.BAD_REQUEST,
-                    field + ": " + utf8.length + " bytes, or characters that are not allowed (expected: 1 to "
-                            + FanoutRecord.MAX_NAME_BYTES + " bytes of UTF-8 without control characters)");
-        }
-    }
 
     /** Appends the body of an {@code ack} call. */
     public static void encodeAcks(FrameBuffer out, List<Ack> acks) {
@@ -60,7 +44,7 @@ public final class DurableCursors {
 
     /** Decodes it. @throws ProtocolException {@code bad_request}, {@code channel_invalid}, {@code cursor_invalid} */
     public static List<Ack> decodeAcks(byte[] body) {
-        return elements(body, m -> new Ack(key(m), Cursor.parse(text(m, "cursor"))));
+        return JsonObject.decodeList(body, "cursor", MAX_BATCH, o -> new Ack(key(o), o.cursor("cursor")));
     }
 
     /** Appends the body of a {@code find} call. */
@@ -75,7 +59,7 @@ public final class DurableCursors {
 
     /** Decodes it. @throws ProtocolException {@code bad_request}, {@code channel_invalid} */
     public static List<CursorKey> decodeKeys(byte[] body) {
-        return elements(body, DurableCursors::key);
+        return JsonObject.decodeList(body, "cursor", MAX_BATCH, DurableCursors::key);
     }
 
     /** Appends the answer to {@code ack}: the indexes of those refused because their subject has too many cursors. */
@@ -93,8 +77,7 @@ public final class DurableCursors {
     /** Decodes it. @throws ProtocolException {@code bad_request} if it is none */
     public static List<Integer> decodeStored(byte[] body) {
         List<Integer> refused = new ArrayList<>();
-        for (JsonValue v :
-                need(members(JsonValue.parse(body, 0, body.length)), "refused").elements(MAX_BATCH)) {
+        for (JsonValue v : JsonObject.parse(body).elements("refused", MAX_BATCH)) {
             refused.add((int) v.integer("refused", 0, MAX_BATCH - 1));
         }
         return refused;
@@ -120,8 +103,7 @@ public final class DurableCursors {
     /** Decodes it. @throws ProtocolException {@code bad_request}, {@code cursor_invalid} if it is none */
     public static List<@Nullable Cursor> decodeFound(byte[] body) {
         List<@Nullable Cursor> found = new ArrayList<>();
-        for (JsonValue v :
-                need(members(JsonValue.parse(body, 0, body.length)), "cursors").elements(MAX_BATCH)) {
+        for (JsonValue v : JsonObject.parse(body).elements("cursors", MAX_BATCH)) {
             found.add(v.kind() == JsonValue.Kind.NULL ? null : Cursor.parse(v.string("cursor")));
         }
         return found;
@@ -133,53 +115,7 @@ public final class DurableCursors {
         out.ascii(",\"channel\":").jsonString(key.channel().value());
     }
 
-    private static CursorKey key(Map<String, JsonValue> m) {
-        return new CursorKey(text(m, "subject"), text(m, "durable"), new ChannelName(text(m, "channel")));
-    }
-
-    private static <T> List<T> elements(byte[] body, Function<Map<String, JsonValue>, T> decode) {
-        JsonValue root = JsonValue.parse(body, 0, body.length);
-        if (root.kind() != JsonValue.Kind.ARRAY) {
-            throw new ProtocolException(ErrorCode.BAD_REQUEST, "body: not an array (expected: a list of cursors)");
-        }
-        List<JsonValue> elements = root.elements(MAX_BATCH + 1);
-        if (elements.isEmpty() || elements.size() > MAX_BATCH) {
-            throw new ProtocolException(
-                    ErrorCode.BAD_REQUEST,
-                    "body: " + (elements.isEmpty() ? "no" : "too many") + " cursors (expected: 1 to " + MAX_BATCH
-                            + ")");
-        }
-        List<T> out = new ArrayList<>(elements.size());
-        for (int i = 0; i < elements.size(); i++) {
-            try {
-                out.add(decode.apply(members(elements.get(i))));
-            } catch (ProtocolException e) {
-                throw new ProtocolException(e.code(), "cursor " + i + ": " + e.text());
-            }
-        }
-        return out;
-    }
-
-    private static String text(Map<String, JsonValue> m, String name) {
-        return need(m, name).string(name);
-    }
-
-    private static Map<String, JsonValue> members(JsonValue v) {
-        if (v.kind() != JsonValue.Kind.OBJECT) {
-            throw v.wrong("value", "an object");
-        }
-        Map<String, JsonValue> m = new HashMap<>();
-        for (JsonValue.Member member : v.members()) {
-            m.put(member.name(), member.value());
-        }
-        return m;
-    }
-
-    private static JsonValue need(Map<String, JsonValue> m, String name) {
-        JsonValue v = m.get(name);
-        if (v == null) {
-            throw new ProtocolException(ErrorCode.BAD_REQUEST, name + ": missing (expected: a value)");
-        }
-        return v;
+    private static CursorKey key(JsonObject o) {
+        return new CursorKey(o.text("subject"), o.text("durable"), o.channel());
     }
 }

@@ -180,6 +180,25 @@ public final class FanoutRecord {
         return true;
     }
 
+    /**
+     * Checks what somebody wants an id, a type or another name of theirs to be.
+     *
+     * @return the value
+     * @throws ProtocolException {@code bad_request} naming {@code field}, unless {@link #isName}
+     */
+    public static String checkName(String field, String value) {
+        byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
+        boolean unchanged = new String(utf8, StandardCharsets.UTF_8).equals(value); // not so with half a surrogate pair
+        if (!unchanged || !isName(utf8)) {
+            boolean fits = utf8.length > 0 && utf8.length <= MAX_NAME_BYTES;
+            throw new ProtocolException(
+                    ErrorCode.BAD_REQUEST,
+                    field + ": " + (fits ? "a character that is not allowed" : utf8.length + " bytes")
+                            + " (expected: 1 to " + MAX_NAME_BYTES + " bytes of UTF-8 without control characters)");
+        }
+        return value;
+    }
+
     /** The kind of payload a content type announces; null (absent) is JSON. */
     public static PayloadKind payloadKind(byte @Nullable [] contentType) {
         if (contentType == null) {

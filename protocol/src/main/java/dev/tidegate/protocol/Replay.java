@@ -1,9 +1,6 @@
 package dev.tidegate.protocol;
 
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -113,42 +110,20 @@ public final class Replay {
 
     /** Decodes the body of a call. @throws ProtocolException {@code bad_request}, {@code channel_invalid}, {@code cursor_invalid} */
     public static List<Request> decodeRequests(byte[] body) {
-        JsonValue root = JsonValue.parse(body, 0, body.length);
-        if (root.kind() != JsonValue.Kind.ARRAY) {
-            throw new ProtocolException(ErrorCode.BAD_REQUEST, "body: not an array (expected: a list of requests)");
-        }
-        List<JsonValue> elements = root.elements(MAX_REQUESTS + 1);
-        if (elements.isEmpty() || elements.size() > MAX_REQUESTS) {
-            throw new ProtocolException(
-                    ErrorCode.BAD_REQUEST,
-                    "body: " + (elements.isEmpty() ? "no" : "too many") + " requests (expected: 1 to " + MAX_REQUESTS
-                            + ")");
-        }
-        List<Request> out = new ArrayList<>(elements.size());
-        for (int i = 0; i < elements.size(); i++) {
-            try {
-                out.add(request(elements.get(i)));
-            } catch (ProtocolException e) {
-                throw new ProtocolException(e.code(), "request " + i + ": " + e.text());
-            }
-        }
-        return out;
+        return JsonObject.decodeList(body, "request", MAX_REQUESTS, Replay::request);
     }
 
-    private static Request request(JsonValue v) {
-        Map<String, JsonValue> m = members(v);
-        JsonValue after = given(m, "after");
-        JsonValue last = given(m, "last");
-        Cursor target = Cursor.parse(need(m, "upTo").string("upTo"));
-        JsonValue limit = given(m, "limit");
+    private static Request request(JsonObject o) {
+        Cursor target = o.cursor("upTo");
+        String after = o.textIfGiven("after");
         return new Request(
-                new ChannelName(need(m, "channel").string("channel")),
-                after == null ? null : Cursor.parse(after.string("after")),
-                last == null ? -1 : (int) last.integer("last", 0, Integer.MAX_VALUE),
+                o.channel(),
+                after == null ? null : Cursor.parse(after),
+                (int) o.integerIfGiven("last", 0, Integer.MAX_VALUE, -1),
                 target.epoch(),
                 target.partition(),
                 target.offset(),
-                limit == null ? Integer.MAX_VALUE : (int) limit.integer("limit", 1, Integer.MAX_VALUE));
+                (int) o.integerIfGiven("limit", 1, Integer.MAX_VALUE, Integer.MAX_VALUE));
     }
 
     /** Appends an {@code end} line, without the line break. */
@@ -189,41 +164,34 @@ public final class Replay {
         if (event != null) {
             return event;
         }
-        Map<String, JsonValue> m = members(JsonValue.parse(line, 0, line.length));
-        String op = need(m, "op").string("op");
+        JsonObject o = JsonObject.parse(line);
+        String op = o.text("op");
         return switch (op) {
             case "event" ->
-                new Line.Event(
-                        Cursor.parse(need(m, "cursor").string("cursor")),
-                        need(m, "prev").integer("prev", Cursor.BEFORE_FIRST, Long.MAX_VALUE),
-                        line);
-            case "gap" -> new Line.GapLine(gap(m));
-            case "end" -> new Line.Ended(end(m));
+                new Line.Event(o.cursor("cursor"), o.integer("prev", Cursor.BEFORE_FIRST, Long.MAX_VALUE), line);
+            case "gap" -> new Line.GapLine(gap(o));
+            case "end" -> new Line.Ended(end(o));
             default ->
                 throw new ProtocolException(ErrorCode.BAD_REQUEST, "op: '" + op + "' (expected: event, gap or end)");
         };
     }
 
-    private static End end(Map<String, JsonValue> m) {
-        JsonValue gap = given(m, "gap");
-        JsonValue tier = given(m, "tier");
-        JsonValue error = given(m, "error");
-        JsonValue message = given(m, "message");
+    private static End end(JsonObject o) {
+        JsonValue gap = o.given("gap");
+        String tier = o.textIfGiven("tier");
+        String error = o.textIfGiven("error");
         return new End(
-                (int) need(m, "request").integer("request", 0, MAX_REQUESTS - 1),
-                Cursor.parse(need(m, "cursor").string("cursor")),
-                need(m, "complete").bool("complete"),
-                gap == null ? null : gap(members(gap)),
-                tier == null ? null : tier(tier.string("tier")),
-                error == null ? null : error(error.string("error")),
-                message == null ? null : message.string("message"));
+                (int) o.integer("request", 0, MAX_REQUESTS - 1),
+                o.cursor("cursor"),
+                o.bool("complete"),
+                gap == null ? null : gap(JsonObject.of(gap)),
+                tier == null ? null : tier(tier),
+                error == null ? null : error(error),
+                o.textIfGiven("message"));
     }
 
-    private static Gap gap(Map<String, JsonValue> m) {
-        return new Gap(
-                Cursor.parse(need(m, "after").string("after")),
-                Cursor.parse(need(m, "cursor").string("cursor")),
-                Gap.Reason.parse(need(m, "reason").string("reason")));
+    private static Gap gap(JsonObject o) {
+        return new Gap(o.cursor("after"), o.cursor("cursor"), Gap.Reason.parse(o.text("reason")));
     }
 
     private static @Nullable Tier tier(String wire) {
@@ -242,29 +210,5 @@ public final class Replay {
             }
         }
         return ErrorCode.INTERNAL;
-    }
-
-    private static Map<String, JsonValue> members(JsonValue v) {
-        if (v.kind() != JsonValue.Kind.OBJECT) {
-            throw v.wrong("value", "an object");
-        }
-        Map<String, JsonValue> m = new HashMap<>();
-        for (JsonValue.Member member : v.members()) {
-            m.put(member.name(), member.value());
-        }
-        return m;
-    }
-
-    private static @Nullable JsonValue given(Map<String, JsonValue> m, String name) {
-        JsonValue v = m.get(name);
-        return v == null || v.kind() == JsonValue.Kind.NULL ? null : v;
-    }
-
-    private static JsonValue need(Map<String, JsonValue> m, String name) {
-        JsonValue v = m.get(name);
-        if (v == null) {
-            throw new ProtocolException(ErrorCode.BAD_REQUEST, name + ": missing");
-        }
-        return v;
     }
 }

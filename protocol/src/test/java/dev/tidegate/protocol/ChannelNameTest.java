@@ -96,6 +96,21 @@ class ChannelNameTest {
         });
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ' ',
+            value = {"orders:eu orders:eu", "orders%3Aeu%2F42%23x%40y orders:eu/42#x@y", "%41 A", "a+b a+b", "%2f %2F"})
+    void aPathSegmentIsDecodedOnce(String raw, String value) {
+        assertThat(ChannelName.ofPathSegment(raw).value()).isEqualTo(value.replace("%2F", "/"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"%", "a%4", "%zz", "%2", "%C3%A9", "%20", "a%00", "%3Aa"})
+    void aPathSegmentThatIsNoNameIsRefused(String raw) {
+        ProtocolException e = catchThrowableOfType(ProtocolException.class, () -> ChannelName.ofPathSegment(raw));
+        assertThat(e.code()).isEqualTo(ErrorCode.CHANNEL_INVALID);
+    }
+
     private static boolean accepts(String value) {
         try {
             return new ChannelName(value).value().equals(value);

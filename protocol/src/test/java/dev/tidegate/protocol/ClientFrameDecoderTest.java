@@ -118,17 +118,17 @@ class ClientFrameDecoderTest {
                         "{\"op\":\"publish\",\"channel\":\"news\",\"data\":1,\"event\":\"\"}",
                         null,
                         "bad_request",
-                        "event: 0 characters (expected: 1 to 255)"),
+                        "event: 0 bytes (expected: 1 to 255 bytes of UTF-8 without control characters)"),
                 bad(
                         "{\"op\":\"publish\",\"channel\":\"news\",\"data\":1,\"event\":\"a\\nb\"}",
                         null,
                         "bad_request",
-                        "event: too long or with characters that are not allowed (expected: 1 to 255 bytes of UTF-8 without control characters)"),
+                        "event: a character that is not allowed (expected: 1 to 255 bytes of UTF-8 without control characters)"),
                 bad(
                         "{\"op\":\"publish\",\"channel\":\"news\",\"data\":1,\"type\":\"\\ud83d\"}",
                         null,
                         "bad_request",
-                        "type: too long or with characters that are not allowed (expected: 1 to 255 bytes of UTF-8 without control characters)"),
+                        "type: a character that is not allowed (expected: 1 to 255 bytes of UTF-8 without control characters)"),
                 bad(
                         "{\"op\":\"ack\",\"channel\":\"news\",\"durable\":\"x\"}",
                         null,

@@ -2,6 +2,7 @@ package dev.tidegate.protocol;
 
 import static dev.tidegate.protocol.Documents.utf8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tidegate.protocol.FanoutRecord.PayloadKind;
 import dev.tidegate.protocol.FanoutRecord.Undeliverable;
@@ -182,6 +183,23 @@ class FanoutRecordTest {
             assertThat(record.timeMillis()).isEqualTo(17);
             assertThat(record.contentType()).isNull();
         }
+    }
+
+    @Test
+    void aNameThatARecordCannotHoldIsRefused() {
+        String expected = " (expected: 1 to 255 bytes of UTF-8 without control characters)";
+        assertThatThrownBy(() -> FanoutRecord.checkName("id", "")).hasMessage("id: 0 bytes" + expected);
+        for (String bad : new String[] {"a\nb", "\u007f", "half a surrogate pair \ud83d"}) {
+            assertThatThrownBy(() -> FanoutRecord.checkName("id", bad))
+                    .hasMessage("id: a character that is not allowed" + expected);
+        }
+    }
+
+    @Test
+    void aNameIsBoundedInBytes() {
+        assertThat(FanoutRecord.checkName("id", "é".repeat(127) + "a")).hasSize(128);
+        assertThatThrownBy(() -> FanoutRecord.checkName("id", "é".repeat(128)))
+                .hasMessageStartingWith("id: 256 bytes ");
     }
 
     @Test

@@ -141,7 +141,7 @@ class ReplayTest {
                 "[1]|bad_request|request 0: value: 1 (expected: an object)",
                 "[{\"channel\":\"a\",\"upTo\":\"e.0.1\"}]|bad_request|request 0: after, last: (expected: exactly one of them)",
                 "[{\"channel\":\"a\",\"upTo\":\"e.0.1\",\"last\":1,\"after\":\"e.0.1\"}]|bad_request|request 0: after, last: (expected: exactly one of them)",
-                "[{\"channel\":\"a\",\"last\":1}]|bad_request|request 0: upTo: missing",
+                "[{\"channel\":\"a\",\"last\":1}]|bad_request|request 0: upTo: missing (expected: a string)",
                 "[{\"channel\":\"a b\",\"last\":1,\"upTo\":\"e.0.1\"}]|channel_invalid|request 0: channel: character U+0020 at index 1 is not allowed (expected: A-Z a-z 0-9 _ - . : / @ # = ~ + ,)",
                 "[{\"channel\":\"a\",\"last\":1,\"upTo\":\"e.0\"}]|cursor_invalid|request 0: cursor: 'e.0' (expected: <epoch>.<partition>.<offset> as received)",
                 "[{\"channel\":\"a\",\"last\":1,\"upTo\":\"e.0.1\",\"limit\":0}]|bad_request|request 0: limit: 0 (expected: an integer from 1 to 2147483647)"

@@ -65,7 +65,8 @@ class CursorCallsTest {
         assertThat(stand.get("/v1/cursors/ack").statusCode()).isEqualTo(401);
         assertThat(call("GET", "/v1/cursors/ack", "").statusCode()).isEqualTo(405);
         assertThat(call("POST", "/v1/cursors", "[]").statusCode()).isEqualTo(405);
-        assertThat(call("POST", "/v1/cursors/ack", "[" + key + "]").body()).contains("cursor 0: cursor: missing");
+        assertThat(call("POST", "/v1/cursors/ack", "[" + key + "]").body())
+                .contains("cursor 0: cursor: missing (expected: a string)");
         assertThat(call("GET", "/v1/cursors?limit=0", "").body()).contains("limit: '0' (expected: 1 to 1000)");
         assertThat(call("GET", "/v1/cursors?page=x", "").body()).contains("page: (expected");
         assertThat(call("DELETE", "/v1/cursors", "").body()).contains("subject: missing");

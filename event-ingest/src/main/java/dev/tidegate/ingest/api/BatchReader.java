@@ -2,6 +2,7 @@ package dev.tidegate.ingest.api;
 
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.FanoutRecord;
 import dev.tidegate.protocol.JsonValue;
 import dev.tidegate.protocol.ProtocolException;
 import java.util.ArrayList;
@@ -97,8 +98,8 @@ final class BatchReader {
                 case "channel" -> channel = m.value();
                 case "channels" -> channels = m.value();
                 case "data" -> data = m.value();
-                case "id" -> id = EventFields.name("id", m.value().string("id"));
-                case "type" -> type = EventFields.name("type", m.value().string("type"));
+                case "id" -> id = FanoutRecord.checkName("id", m.value().string("id"));
+                case "type" -> type = FanoutRecord.checkName("type", m.value().string("type"));
                 default -> {
                     // Unknown fields are ignored, so that publishers may be newer than we are.
                 }

@@ -1,7 +1,6 @@
 package dev.tidegate.ingest.api;
 
 import dev.tidegate.protocol.ChannelName;
-import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
 import org.springframework.http.server.PathContainer;
 
@@ -17,31 +16,6 @@ final class ChannelPath {
 
     /** @throws ProtocolException {@code channel_invalid} */
     static ChannelName channel(PathContainer path) {
-        return ChannelName.parse(decode(path.elements().get(CHANNEL_ELEMENT).value()));
-    }
-
-    /** Percent-decoding of one segment ({@code +} stays {@code +}); channel names are ASCII, so a byte is a character. */
-    private static String decode(String raw) {
-        if (raw.indexOf('%') < 0) {
-            return raw;
-        }
-        StringBuilder out = new StringBuilder(raw.length());
-        for (int i = 0; i < raw.length(); i++) {
-            char c = raw.charAt(i);
-            if (c == '%') {
-                int high = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 1), 16) : -1;
-                int low = i + 2 < raw.length() ? Character.digit(raw.charAt(i + 2), 16) : -1;
-                if (high < 0 || low < 0) {
-                    throw new ProtocolException(
-                            ErrorCode.CHANNEL_INVALID,
-                            "channel: '%' at index " + i + " is not followed by two hexadecimal digits");
-                }
-                out.append((char) (high << 4 | low));
-                i += 2;
-            } else {
-                out.append(c);
-            }
-        }
-        return out.toString();
+        return ChannelName.ofPathSegment(path.elements().get(CHANNEL_ELEMENT).value());
     }
 }

@@ -55,17 +55,6 @@ final class EventFields {
         return key;
     }
 
-    /** An id or a type out of JSON: UTF-8, 1 to 255 bytes, no control characters: what a fan-out record can hold. */
-    static String name(String field, String value) {
-        byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
-        boolean unchanged = new String(utf8, StandardCharsets.UTF_8).equals(value); // not so with half a surrogate pair
-        if (!unchanged || !FanoutRecord.isName(utf8)) {
-            throw bad(field + ": " + utf8.length + " bytes (expected: 1 to " + FanoutRecord.MAX_NAME_BYTES
-                    + " of UTF-8 without control characters)");
-        }
-        return value;
-    }
-
     /** The publisher's trace context if it is one; a broken one is dropped, as its specification demands. */
     static @Nullable String traceparent(HttpHeaders headers) {
         String value = headers.getFirst(FanoutRecord.HEADER_TRACEPARENT);

@@ -61,7 +61,7 @@ class BatchReaderTest {
                 "{\"channel\":\"a\",\"data\":\"123456789\"} | too_large | data: 11 bytes (expected: at most 10)",
                 "{\"channel\":\"a\",\"data\":1,\"id\":7} | bad_request | id: 7",
                 "{\"channel\":\"a\",\"data\":1,\"id\":\"\"} | bad_request | id: 0 bytes",
-                "{\"channel\":\"a\",\"data\":1,\"type\":\"a\\nb\"} | bad_request | type: 3 bytes",
+                "{\"channel\":\"a\",\"data\":1,\"type\":\"a\\nb\"} | bad_request | type: a character that is not allowed",
             })
     void aBadItemSaysWhichFieldIsWrong(String item, String code, String message) {
         // when

@@ -3,8 +3,8 @@ package dev.tidegate.gateway.transport;
 import dev.tidegate.gateway.session.Handshake.Subscribe;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.protocol.Cursor;
-import dev.tidegate.protocol.DurableCursors;
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.FanoutRecord;
 import dev.tidegate.protocol.ProtocolException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -104,8 +104,7 @@ record HandshakeQuery(@Nullable String token, @Nullable String lastEventId, List
             if (channel == null) {
                 throw bad("durable", "without a channel", "channel=… before it");
             }
-            durable = once("durable", durable, value);
-            DurableCursors.checkName("durable", value);
+            durable = FanoutRecord.checkName("durable", once("durable", durable, value));
         }
 
         private void noPositionYet(String name) {

@@ -3,6 +3,7 @@ package dev.tidegate.replay.api;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.DurableCursors;
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.FanoutRecord;
 import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.protocol.ProtocolException;
 import dev.tidegate.replay.access.Authenticator;
@@ -129,10 +130,7 @@ final class CursorHandler implements WebHandler {
 
     private static @Nullable String name(MultiValueMap<String, String> query, String field) {
         String value = query.getFirst(field);
-        if (value != null) {
-            DurableCursors.checkName(field, value);
-        }
-        return value;
+        return value == null ? null : FanoutRecord.checkName(field, value);
     }
 
     private static int limit(@Nullable String value) {
@@ -161,7 +159,7 @@ final class CursorHandler implements WebHandler {
             String[] parts = new String(Base64.getUrlDecoder().decode(token), StandardCharsets.UTF_8).split("\n", -1);
             if (parts.length == 3) {
                 for (String part : parts) {
-                    DurableCursors.checkName("page", part);
+                    var _ = FanoutRecord.checkName("page", part);
                 }
                 return new StoredCursor(parts[0], parts[1], parts[2], new Cursor("00000000", 0, 0), 0);
             }
