@@ -39,7 +39,8 @@ final class BareRefusals extends ChannelOutboundHandlerAdapter {
             return;
         }
         response.release();
-        Problem problem = new Problem(response.status().code(), ErrorCode.BAD_REQUEST, detail, 0);
+        int status = response.status().code();
+        Problem problem = new Problem(status, status == 413 ? ErrorCode.TOO_LARGE : ErrorCode.BAD_REQUEST, detail, 0);
         byte[] body = problem.json();
         FullHttpResponse full =
                 new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, response.status(), Unpooled.wrappedBuffer(body));

@@ -232,9 +232,6 @@ public final class FanoutTopic implements AutoCloseable {
         if (found.isEmpty()) {
             create(admin);
             found = describe(admin);
-            if (found.isPresent()) {
-                awaitLeaders(admin, found.get());
-            }
         }
         TopicView seen = judge(found);
         if (seen.status() == Status.TOO_FEW_PARTITIONS) {
@@ -242,6 +239,9 @@ public final class FanoutTopic implements AutoCloseable {
         }
         if (seen.status() != Status.UP) {
             throw new IllegalStateException(seen.detail());
+        }
+        if (found.isPresent()) {
+            awaitLeaders(admin, found.get());
         }
         return seen;
     }
@@ -266,14 +266,18 @@ public final class FanoutTopic implements AutoCloseable {
     }
 
     /**
-     * Returns once every partition of a new topic is led. A producer whose first batch comes before that is refused and
-     * can get stuck on OUT_OF_ORDER_SEQUENCE_NUMBER until its delivery timeout (seen with kafka-clients 4.3.1).
+     * Returns once every partition is led, or after the time of a call: a topic of which a part is away is better than none. A producer
+     * whose first batch comes before that is refused and can get stuck on OUT_OF_ORDER_SEQUENCE_NUMBER until its delivery timeout
+     * (seen with kafka-clients 4.3.1). Whoever made the topic may have done so this moment, so it is asked for in any case.
      */
-    private void awaitLeaders(Admin admin, TopicDescription topic)
-            throws InterruptedException, ExecutionException, TimeoutException {
+    private void awaitLeaders(Admin admin, TopicDescription topic) throws InterruptedException {
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
         topic.partitions().forEach(p -> ends.put(new TopicPartition(topic.name(), p.partition()), OffsetSpec.latest()));
-        admin.listOffsets(ends).all().get(CALL_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        try {
+            var _ = admin.listOffsets(ends).all().get(CALL_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            log.warn("Not every partition of topic {} is led: {}", topic.name(), reason(e));
+        }
     }
 
     private Optional<TopicDescription> describe(Admin admin)

@@ -61,7 +61,12 @@ final class RelayLog implements AutoCloseable {
     RelayLog(KafkaSettings kafka, FanoutSettings fanout, String table) {
         this.where = new TopicPartition(fanout.topic(), 0);
         this.positions = new KafkaConsumer<>(consumer(kafka, table));
-        this.producer = new KafkaProducer<>(producer(kafka, fanout, table));
+        try {
+            this.producer = new KafkaProducer<>(producer(kafka, fanout, table));
+        } catch (KafkaException e) {
+            close(positions);
+            throw e;
+        }
     }
 
     private static Map<String, Object> producer(KafkaSettings kafka, FanoutSettings fanout, String table) {
@@ -158,6 +163,10 @@ final class RelayLog implements AutoCloseable {
     @Override
     public void close() {
         producer.close(Duration.ZERO);
-        positions.close(CloseOptions.timeout(Duration.ZERO));
+        close(positions);
+    }
+
+    private static void close(KafkaConsumer<?, ?> consumer) {
+        consumer.close(CloseOptions.timeout(Duration.ZERO));
     }
 }

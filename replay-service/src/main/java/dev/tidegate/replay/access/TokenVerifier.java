@@ -11,14 +11,10 @@ import dev.tidegate.tokens.TokenClaims;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
-import java.time.Duration;
 import reactor.core.publisher.Mono;
 
 /** Whose token it is, as all services judge it. Good tokens are remembered. Any thread; never blocks. */
 public final class TokenVerifier implements AutoCloseable {
-    private static final Duration KEY_SET_REFRESH = Duration.ofMinutes(5);
-    private static final Duration KEY_SET_OUTAGE = Duration.ofHours(4);
-
     private final RememberedTokens tokens;
 
     /** Of the configured secret and key set; a kind of token that is not configured is refused. */
@@ -29,7 +25,7 @@ public final class TokenVerifier implements AutoCloseable {
         this.tokens = new RememberedTokens(
                 new JwtVerifier(
                         secret == null ? null : secret.getBytes(StandardCharsets.UTF_8),
-                        url == null ? null : new IssuerKeys(url, KEY_SET_REFRESH, KEY_SET_OUTAGE),
+                        url == null ? null : new IssuerKeys(url, settings.jwksRefresh(), settings.jwksOutage()),
                         new JwtVerifier.Rules(settings.issuer(), settings.audience(), settings.clockSkew()),
                         clock),
                 clock);

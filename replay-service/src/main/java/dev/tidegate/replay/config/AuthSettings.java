@@ -16,6 +16,8 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param issuer the {@code iss} a token must have; null: any
  * @param audience an {@code aud} a token must have; null: any
  * @param clockSkew how far the clocks of issuer and service may be apart
+ * @param jwksRefresh age from which a key set is fetched anew
+ * @param jwksOutage how long the last key set is trusted while it cannot be fetched
  * @param serviceToken what gateways must show; null: none is believed and {@code POST /v1/replay} answers 401
  */
 @ConfigurationProperties("tidegate.auth")
@@ -26,6 +28,8 @@ public record AuthSettings(
         @Nullable String issuer,
         @Nullable String audience,
         @DefaultValue("30s") Duration clockSkew,
+        @DefaultValue("5m") Duration jwksRefresh,
+        @DefaultValue("4h") Duration jwksOutage,
         @Nullable String serviceToken) {
     private static final int MIN_SECRET_BYTES = 32;
     private static final int MIN_TOKEN_CHARACTERS = 16;
@@ -51,6 +55,9 @@ public record AuthSettings(
                     "tidegate.auth.service-token", "(not shown)", "at least " + MIN_TOKEN_CHARACTERS + " characters");
         }
         InvalidSetting.unlessBetween("tidegate.auth.clock-skew", clockSkew, Duration.ZERO, Duration.ofMinutes(10));
+        InvalidSetting.unlessBetween(
+                "tidegate.auth.jwks-refresh", jwksRefresh, Duration.ofSeconds(1), Duration.ofDays(1));
+        InvalidSetting.unlessBetween("tidegate.auth.jwks-outage", jwksOutage, jwksRefresh, Duration.ofDays(30));
     }
 
     private static boolean isHttp(URI url) {

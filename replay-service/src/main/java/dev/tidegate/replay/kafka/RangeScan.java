@@ -11,6 +11,8 @@ import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.common.TopicPartition;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Subscription;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import reactor.core.publisher.BaseSubscriber;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.SignalType;
@@ -26,6 +28,8 @@ import reactor.kafka.receiver.ReceiverRecord;
  * <p>Records are worked off on the receiver's thread, ticks come from the timer's; both hold the scan's lock.
  */
 final class RangeScan {
+    private static final Logger log = LoggerFactory.getLogger(RangeScan.class);
+
     /** How long one poll waits: as long as it may take until the position of a quiet end is seen. */
     private static final Duration POLL = Duration.ofMillis(50);
 
@@ -120,11 +124,17 @@ final class RangeScan {
             reindex();
         }
         long[] last = {next - 1, 0};
-        records.subscribe(r -> {
-            record(r);
-            last[0] = r.offset();
-            last[1]++;
-        });
+        records.subscribe(
+                r -> {
+                    record(r);
+                    last[0] = r.offset();
+                    last[1]++;
+                },
+                // Else the rest of the batch would be passed over, and nobody be told.
+                e -> {
+                    log.error("Partition {}: the record behind offset {} cannot be read", partition, last[0], e);
+                    end(ReadTicket.State.UNAVAILABLE, "a record cannot be read");
+                });
         metrics.scanRecords.add(last[1]);
         passed(last[0]);
     }
