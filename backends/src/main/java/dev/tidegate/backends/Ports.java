@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.UnknownHostException;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 
@@ -45,9 +47,17 @@ public final class Ports {
 
     /** Whether a server could listen on {@code port} of {@code host} at this moment. */
     public static boolean isFree(String host, int port) {
+        try {
+            return canBind(InetAddress.getByName(host), port, true);
+        } catch (UnknownHostException notOurs) {
+            return false;
+        }
+    }
+
+    private static boolean canBind(InetAddress host, int port, boolean reuse) {
         try (ServerSocket socket = new ServerSocket()) {
-            socket.setReuseAddress(true);
-            socket.bind(new InetSocketAddress(InetAddress.getByName(host), port));
+            socket.setReuseAddress(reuse);
+            socket.bind(new InetSocketAddress(host, port));
             return true;
         } catch (IOException taken) {
             return false;
@@ -59,16 +69,38 @@ public final class Ports {
         return port == 0 ? free() : port;
     }
 
-    /** A port that is free on loopback at this moment; nothing keeps it for the caller. */
+    /** A port that is free on loopback; for about a minute no other process picks it by this method. */
     public static int free() {
         for (int i = 0; i < PICK_TRIES; i++) {
             int port = ThreadLocalRandom.current().nextInt(PICK_FROM, PICK_BELOW);
-            if (isFree("127.0.0.1", port)) {
+            if (reserve(port)) {
                 return port;
             }
         }
         throw new StartFailure(
                 "no free port between " + PICK_FROM + " and " + PICK_BELOW + " after " + PICK_TRIES + " tries");
+    }
+
+    /**
+     * Takes a port for as long as the operating system remembers that a connection to it has been closed from its side (TIME_WAIT, a minute on
+     * Linux). Meanwhile a server may listen on it, since all ours ask to reuse an address; whoever picks a port asks not to, and does not get it.
+     */
+    private static boolean reserve(int port) {
+        InetAddress loopback = InetAddress.getLoopbackAddress();
+        if (!canBind(loopback, port, false)) {
+            return false;
+        }
+        try (ServerSocket server = new ServerSocket()) {
+            server.setReuseAddress(true);
+            server.bind(new InetSocketAddress(loopback, port), 1);
+            // The one that was accepted is closed first, so it is its side that is remembered.
+            try (Socket client = new Socket(loopback, port);
+                    Socket accepted = server.accept()) {
+                return client.isConnected() && accepted.isConnected();
+            }
+        } catch (IOException taken) {
+            return false;
+        }
     }
 
     /**

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -45,6 +47,25 @@ class PortsTest {
         }
         assertThatCode(() -> Ports.requireFree("redis", "127.0.0.1", 0, "TIDEGATE_REDIS_PORT"))
                 .doesNotThrowAnyException();
+    }
+
+    @Test
+    void aPickedPortIsForWhoPickedItAndNobodyElse() throws IOException {
+        // given
+        int picked = Ports.free();
+
+        // then a server that reuses addresses, as all of ours do, can have it
+        try (ServerSocket ours = new ServerSocket()) {
+            ours.setReuseAddress(true);
+            ours.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), picked));
+            assertThat(ours.isBound()).isTrue();
+        }
+        // and who picks does not get it
+        try (ServerSocket another = new ServerSocket()) {
+            another.setReuseAddress(false);
+            assertThatThrownBy(() -> another.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), picked)))
+                    .isInstanceOf(BindException.class);
+        }
     }
 
     @Test

@@ -31,7 +31,7 @@ class HostileRequestsTest {
                 "tidegate.ingest.admission.max-requests",
                 MAX_REQUESTS,
                 "tidegate.ingest.admission.body-timeout",
-                "2s"));
+                "4s")); // as long as noRoom has to fill the service, so long has slow() to wait
     }
 
     @AfterAll

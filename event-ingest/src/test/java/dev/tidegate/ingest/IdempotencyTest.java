@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -25,6 +26,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** Idempotency keys on two instances that share a Redis, which falls ill. */
 @Timeout(180)
 class IdempotencyTest {
+    /** So that a slow moment of this machine does not count as an outage of Redis. */
+    private static final Map<String, Object> PATIENT = Map.of(
+            "tidegate.ingest.idempotency.redis-timeout", "10s", "tidegate.ingest.idempotency.in-flight-wait", "30s");
+
     @TempDir
     Path temp;
 
@@ -41,10 +46,10 @@ class IdempotencyTest {
     @Test
     @DisplayName("A repeat is answered as the first was, on either instance; another request with its key is not")
     void repeats() {
-        try (IngestUnderTest a = IngestUnderTest.start(Map.of());
-                IngestUnderTest b = IngestUnderTest.start(a.topic, Map.of())) {
+        try (IngestUnderTest a = IngestUnderTest.start(PATIENT);
+                IngestUnderTest b = IngestUnderTest.start(a.topic, PATIENT)) {
             // given
-            await().until(() -> shared(a) && shared(b));
+            await().atMost(Duration.ofSeconds(60)).until(() -> shared(a) && shared(b));
             // when
             Answer first = a.publish("k", "{\"n\":1}", key("k1"));
             Answer here = a.publish("k", "{\"n\":1}", key("\"k1\""));
@@ -76,9 +81,9 @@ class IdempotencyTest {
     @Test
     @DisplayName("Of many requests with one key at once, on both instances, one is stored and all get its answer")
     void atOnce() {
-        try (IngestUnderTest a = IngestUnderTest.start(Map.of());
-                IngestUnderTest b = IngestUnderTest.start(a.topic, Map.of())) {
-            await().until(() -> shared(a) && shared(b));
+        try (IngestUnderTest a = IngestUnderTest.start(PATIENT);
+                IngestUnderTest b = IngestUnderTest.start(a.topic, PATIENT)) {
+            await().atMost(Duration.ofSeconds(60)).until(() -> shared(a) && shared(b));
             for (int round = 0; round < 10; round++) {
                 // when
                 List<CompletableFuture<Answer>> answers = new ArrayList<>();
@@ -131,7 +136,7 @@ class IdempotencyTest {
                         "tidegate.ingest.idempotency.redis-probe",
                         "200ms"))) {
             // given
-            await().until(() -> shared(ingest));
+            await().atMost(Duration.ofSeconds(60)).until(() -> shared(ingest));
             Answer before = ingest.publish("k", "1", key("before"));
             // when it hangs
             signal("STOP", redis.pid());
@@ -158,8 +163,7 @@ class IdempotencyTest {
             signal("CONT", redis.pid());
             // then
             await().atMost(Duration.ofSeconds(20)).until(() -> shared(ingest));
-            assertThat(ingest.publish("k", "1", key("after")).header("Tidegate-Idempotency"))
-                    .isEqualTo("shared");
+            awaitShared(ingest, "after");
 
             // when it dies and another takes its place
             redis.close();
@@ -169,10 +173,19 @@ class IdempotencyTest {
             try (EmbeddedRedis again = EmbeddedRedis.start(data.claim(BackendKind.REDIS), redis.port(), Map.of())) {
                 assertThat(again.port()).isEqualTo(redis.port());
                 await().atMost(Duration.ofSeconds(20)).until(() -> shared(ingest));
-                assertThat(ingest.publish("k", "1", key("revived")).header("Tidegate-Idempotency"))
-                        .isEqualTo("shared");
+                awaitShared(ingest, "revived");
             }
         }
+    }
+
+    /** With a time-out as short as this test needs, a slow answer may open the circuit once more. */
+    private static void awaitShared(IngestUnderTest ingest, String key) {
+        AtomicInteger n = new AtomicInteger();
+        await().atMost(Duration.ofSeconds(20))
+                .until(
+                        () -> ingest.publish("k", "1", key(key + n.incrementAndGet()))
+                                .header("Tidegate-Idempotency"),
+                        "shared"::equals);
     }
 
     private static boolean shared(IngestUnderTest ingest) {

@@ -1,5 +1,6 @@
 package dev.tidegate.ingest;
 
+import dev.tidegate.ingest.delivery.Deliveries;
 import dev.tidegate.testsupport.Backends;
 import java.io.IOException;
 import java.net.URI;
@@ -50,8 +51,19 @@ final class IngestUnderTest implements AutoCloseable {
     static IngestUnderTest start(String topic, Map<String, Object> overrides) {
         Map<String, Object> all = properties(topic);
         all.putAll(overrides);
-        return new IngestUnderTest(
-                topic, (String) all.get("tidegate.kafka.bootstrap-servers"), IngestApplication.run(all));
+        ConfigurableApplicationContext context = IngestApplication.run(all);
+        awaitDirect(context);
+        return new IngestUnderTest(topic, (String) all.get("tidegate.kafka.bootstrap-servers"), context);
+    }
+
+    /** The service itself waits less long for PostgreSQL to say that nothing is in the spool, and then spools. */
+    private static void awaitDirect(ConfigurableApplicationContext context) {
+        try {
+            context.getBean(Deliveries.class).awaitDirect(Duration.ofSeconds(60));
+        } catch (InterruptedException e) {
+            context.close();
+            throw new IllegalStateException(e);
+        }
     }
 
     static Map<String, Object> properties(String topic) {

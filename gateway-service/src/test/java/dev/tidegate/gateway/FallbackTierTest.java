@@ -16,6 +16,7 @@ import dev.tidegate.testsupport.FaultyLink;
 import dev.tidegate.testsupport.Position;
 import dev.tidegate.testsupport.ReceivedEvent;
 import dev.tidegate.testsupport.TidegateClient;
+import dev.tidegate.testsupport.Topics;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.codec.ByteArrayCodec;
@@ -65,9 +66,7 @@ class FallbackTierTest {
         link = FaultyLink.between(front, behind);
         redis = EmbeddedRedis.start(data.claim(BackendKind.REDIS), 0, Map.of());
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", kafka.address()))) {
-            admin.createTopics(List.of(new NewTopic(TOPIC, PARTITIONS, (short) 1)))
-                    .all()
-                    .get(60, TimeUnit.SECONDS);
+            Topics.create(admin, new NewTopic(TOPIC, PARTITIONS, (short) 1));
         }
         producer = new KafkaProducer<>(
                 Map.of("bootstrap.servers", kafka.address(), "acks", "all", "linger.ms", "0"),

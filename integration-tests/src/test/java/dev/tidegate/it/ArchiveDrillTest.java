@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import dev.tidegate.testsupport.Backends;
 import dev.tidegate.testsupport.ServiceProcess;
 import dev.tidegate.testsupport.ServiceProcess.Kind;
+import dev.tidegate.testsupport.Topics;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -56,9 +57,7 @@ class ArchiveDrillTest {
         String kafka = backends.get("TIDEGATE_KAFKA");
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", kafka));
                 Topic topic = new Topic(kafka, name)) {
-            admin.createTopics(List.of(new NewTopic(name, Services.PARTITIONS, (short) 1)))
-                    .all()
-                    .get();
+            Topics.create(admin, new NewTopic(name, Services.PARTITIONS, (short) 1));
             List<String> channels = new ArrayList<>();
             for (int p = 0; p < Services.PARTITIONS; p++) {
                 channels.add(Topic.channelIn(p, "orders:drill-"));

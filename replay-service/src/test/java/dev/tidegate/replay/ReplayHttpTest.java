@@ -208,7 +208,7 @@ class ReplayHttpTest {
         assertProblem(stand.post("[]", "Authorization", token), "400 bad_request body: ");
         assertProblem(
                 stand.post("[{\"channel\":\"a\",\"after\":\"x.0.1\"}]", "Authorization", token),
-                "400 bad_request request 0: upTo: missing");
+                "400 bad_request request 0: upTo: missing (expected: a string)");
         assertProblem(
                 stand.post("[" + " ".repeat(1_100_000) + "]", "Authorization", token), "413 too_large body: more than");
 
@@ -273,13 +273,14 @@ class ReplayHttpTest {
         stand.startReady(
                 "tidegate.replay.admission.calls", "1",
                 "tidegate.replay.admission.call-queue", "1",
-                "tidegate.replay.max-wait", "20s");
+                "tidegate.replay.admission.queue-wait", "60s",
+                "tidegate.replay.max-wait", "60s");
         Cursor start = new Cursor(stand.epoch(), 0, -1);
-        CompletableFuture<List<ReplayStand.Answered>> served =
-                CompletableFuture.supplyAsync(() -> stand.replay(stand.after(channel, start, 0)));
+        CompletableFuture<List<ReplayStand.Answered>> served = CompletableFuture.supplyAsync(
+                () -> stand.replay(stand.after(channel, start, 0)), Thread::startVirtualThread);
         await().until(() -> stand.metric("tidegate_replay_calls_active{call=\"replay\"}") == 1);
-        CompletableFuture<List<ReplayStand.Answered>> queued =
-                CompletableFuture.supplyAsync(() -> stand.replay(stand.after(channel, start, 0)));
+        CompletableFuture<List<ReplayStand.Answered>> queued = CompletableFuture.supplyAsync(
+                () -> stand.replay(stand.after(channel, start, 0)), Thread::startVirtualThread);
         await().until(() -> stand.metric("tidegate_replay_calls_waiting{call=\"replay\"}") == 1);
 
         // when

@@ -7,6 +7,7 @@ import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.FrameBuffer;
 import dev.tidegate.protocol.Replay;
 import dev.tidegate.testsupport.Backends;
+import dev.tidegate.testsupport.Topics;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -21,11 +22,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
-import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -44,7 +42,8 @@ final class ReplayStand implements AutoCloseable {
     static final int PARTITIONS = 3;
     static final String SERVICE_TOKEN = "test-service-token";
     static final JsonMapper JSON = new JsonMapper();
-    static final Duration PATIENCE = Duration.ofSeconds(20);
+    /** For what must come: a bound, not a claim. */
+    static final Duration PATIENCE = Duration.ofSeconds(60);
 
     final String topic;
     final Admin admin;
@@ -90,20 +89,11 @@ final class ReplayStand implements AutoCloseable {
     }
 
     void createTopic() {
-        get(admin.createTopics(List.of(new NewTopic(topic, PARTITIONS, (short) 1)))
-                .all()
-                .toCompletionStage()
-                .toCompletableFuture());
-        // Until the broker leads every partition: an idempotent producer whose very first batch is refused because it
-        // does not yet can get
-        // stuck on OUT_OF_ORDER_SEQUENCE_NUMBER until its delivery timeout of two minutes (seen with kafka-clients
-        // 4.3.1).
-        var partitions = IntStream.range(0, PARTITIONS)
-                .boxed()
-                .collect(Collectors.toMap(p -> new TopicPartition(topic, p), p -> OffsetSpec.latest()));
-        await().atMost(PATIENCE)
-                .ignoreExceptions()
-                .until(() -> admin.listOffsets(partitions).all().get().size() == PARTITIONS);
+        try {
+            Topics.create(admin, new NewTopic(topic, PARTITIONS, (short) 1));
+        } catch (ExecutionException | InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     void deleteTopic() {

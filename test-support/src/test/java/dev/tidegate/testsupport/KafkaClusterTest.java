@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -53,9 +52,7 @@ class KafkaClusterTest {
             cluster.awaitReady();
             try (Admin admin = Admin.create(Map.of("bootstrap.servers", cluster.bootstrap()));
                     KafkaProducer<byte[], byte[]> direct = producer(cluster.bootstrap(), 60_000)) {
-                admin.createTopics(List.of(new NewTopic("kept", 2, (short) 1)))
-                        .all()
-                        .get(60, TimeUnit.SECONDS);
+                Topics.create(admin, new NewTopic("kept", 2, (short) 1));
                 write(direct, 0);
                 assertThat(cluster.links().getFirst().accepted()).isZero();
                 // when

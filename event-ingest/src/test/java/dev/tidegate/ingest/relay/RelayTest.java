@@ -10,6 +10,7 @@ import dev.tidegate.ingest.publish.Event;
 import dev.tidegate.ingest.publish.EventRecords;
 import dev.tidegate.protocol.ChannelName;
 import dev.tidegate.testsupport.Backends;
+import dev.tidegate.testsupport.Topics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -139,10 +140,8 @@ class RelayTest {
         fanout = settings("tidegate.fanout", FanoutSettings.class, Map.of("tidegate.fanout.topic", topic));
         records = new EventRecords(fanout, settings("tidegate.ingest.publish", PublishSettings.class, Map.of()));
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", kafka.bootstrapServers()))) {
-            admin.createTopics(List.of(
-                            new NewTopic(topic, PARTITIONS, (short) 1).configs(Map.of("max.message.bytes", "100000"))))
-                    .all()
-                    .get();
+            Topics.create(
+                    admin, new NewTopic(topic, PARTITIONS, (short) 1).configs(Map.of("max.message.bytes", "100000")));
         }
     }
 
