@@ -16,13 +16,17 @@ class LayeringTest {
     private static final String US = "dev.tidegate.ingest..";
 
     @ArchTest
-    static final ArchRule servicesShareTheProtocolWhatTokensAreWorthAndWherePostgresIs = noClasses()
+    static final ArchRule servicesShareTheProtocolWhatTokensAreWorthAndWhereTheBackendsAre = noClasses()
             .that()
             .resideInAPackage(US)
             .should()
             .dependOnClassesThat(JavaClass.Predicates.resideInAPackage("dev.tidegate..")
                     .and(not(JavaClass.Predicates.resideInAnyPackage(
-                            US, "dev.tidegate.protocol..", "dev.tidegate.tokens..", "dev.tidegate.postgres.."))))
+                            US,
+                            "dev.tidegate.protocol..",
+                            "dev.tidegate.tokens..",
+                            "dev.tidegate.postgres..",
+                            "dev.tidegate.redis.."))))
             .orShould()
             .dependOnClassesThat()
             .resideInAnyPackage("com.nimbusds..", "java.sql..", "javax.sql..", "org.postgresql..", "org.flywaydb..");

@@ -1,6 +1,6 @@
 package dev.tidegate.ingest.admission;
 
-import dev.tidegate.ingest.redis.RedisNodes;
+import dev.tidegate.redis.RedisNodes;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.ScriptOutputType;

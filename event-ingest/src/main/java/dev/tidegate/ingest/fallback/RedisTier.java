@@ -1,8 +1,8 @@
 package dev.tidegate.ingest.fallback;
 
 import dev.tidegate.ingest.config.RedisTierSettings;
-import dev.tidegate.ingest.redis.RedisNodes;
 import dev.tidegate.protocol.FallbackCopy;
+import dev.tidegate.redis.RedisNodes;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.SocketOptions;
@@ -305,8 +305,8 @@ public final class RedisTier implements AutoCloseable {
     private CompletionStage<RedisLink> linkFor(StatefulRedisConnection<byte[], byte[]> connection) {
         RedisLink classic = new RedisLink.Classic(connection);
         return within(connection.async().info("server"))
-                .thenCompose(
-                        info -> RedisLink.wantsSharded(info) ? sharded() : CompletableFuture.completedStage(classic))
+                .thenCompose(info ->
+                        RedisNodes.hasShardedPubSub(info) ? sharded() : CompletableFuture.completedStage(classic))
                 .whenComplete((l, error) -> {
                     if (!(l instanceof RedisLink.Classic)) {
                         classic.close(); // failed, or not the way

@@ -1,7 +1,7 @@
 package dev.tidegate.gateway.backplane;
 
-import dev.tidegate.gateway.redis.RedisNodes;
 import dev.tidegate.protocol.FallbackCopy;
+import dev.tidegate.redis.RedisNodes;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisChannelHandler;
 import io.lettuce.core.RedisClient;
@@ -53,7 +53,6 @@ final class RedisLinks implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(2);
     private static final long LOOK_MS = 2_000;
     private static final long LOOK_AWAY_MS = 250;
-    private static final int SHARDED_SINCE = 7;
 
     private final List<RedisURI> seeds;
     private final String topic;
@@ -319,7 +318,8 @@ final class RedisLinks implements AutoCloseable {
         control = c;
         boolean nowSharded = false;
         try {
-            nowSharded = isSharded(c.async().info("server").get(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS));
+            nowSharded = RedisNodes.hasShardedPubSub(
+                    c.async().info("server").get(TIMEOUT.toMillis(), TimeUnit.MILLISECONDS));
         } catch (ExecutionException e) {
             if (!(e.getCause() instanceof RedisCommandExecutionException)) {
                 throw e;
@@ -356,23 +356,6 @@ final class RedisLinks implements AutoCloseable {
                 LOG.debug("{}:{} does not answer", candidate.getHost(), candidate.getPort(), e);
             }
         }
-    }
-
-    /** Whether the answer to {@code INFO server} is that of a cluster with sharded Pub/Sub. */
-    static boolean isSharded(String info) {
-        boolean cluster = false;
-        int major = 0;
-        for (String line : info.split("\r?\n", -1)) {
-            if (line.strip().equals("redis_mode:cluster")) {
-                cluster = true;
-            } else if (line.startsWith("redis_version:")) {
-                String version = line.substring("redis_version:".length()).strip();
-                int dot = version.indexOf('.');
-                String number = dot < 0 ? version : version.substring(0, dot);
-                major = number.matches("\\d{1,4}") ? Integer.parseInt(number) : 0;
-            }
-        }
-        return cluster && major >= SHARDED_SINCE;
     }
 
     private void drop() {

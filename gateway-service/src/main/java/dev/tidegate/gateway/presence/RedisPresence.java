@@ -1,7 +1,7 @@
 package dev.tidegate.gateway.presence;
 
 import dev.tidegate.gateway.config.PresenceSettings;
-import dev.tidegate.gateway.redis.RedisNodes;
+import dev.tidegate.redis.RedisNodes;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisNoScriptException;

@@ -1,4 +1,4 @@
-package dev.tidegate.gateway.redis;
+package dev.tidegate.redis;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -57,5 +57,26 @@ class RedisNodesTest {
         assertThat(RedisNodes.tellsOfCluster(info.formatted("cluster"))).isTrue();
         assertThat(RedisNodes.tellsOfCluster(info.formatted("standalone"))).isFalse();
         assertThat(RedisNodes.tellsOfCluster("")).isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "7.0.0, cluster, true",
+        "8.2.1, cluster, true",
+        "8, cluster, true",
+        "10.0.0, cluster, true",
+        "6.2.11, cluster, false",
+        "7.4.0, standalone, false",
+        "7.4.0, sentinel, false",
+        "unknown, cluster, false",
+    })
+    void shardedPubSubIsThatOfClustersOf7OrLater(String version, String mode, boolean sharded) {
+        // given
+        String info =
+                "# Server\r\nredis_version:" + version + "\r\nredis_git_sha1:00000000\r\nredis_mode:" + mode + "\r\n";
+
+        // when, then
+        assertThat(RedisNodes.hasShardedPubSub(info)).isEqualTo(sharded);
+        assertThat(RedisNodes.hasShardedPubSub("")).isFalse();
     }
 }

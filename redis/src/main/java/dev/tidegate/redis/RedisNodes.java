@@ -1,4 +1,4 @@
-package dev.tidegate.ingest.redis;
+package dev.tidegate.redis;
 
 import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisURI;
@@ -24,6 +24,9 @@ public final class RedisNodes {
 
     /** Least time between two looks that a redirection or a broken connection asks for. */
     private static final Duration REFRESH_AGAIN = Duration.ofSeconds(1);
+
+    private static final String VERSION = "redis_version:";
+    private static final int SHARDED_SINCE = 7;
 
     private final List<RedisURI> all;
     private final AtomicInteger at = new AtomicInteger();
@@ -82,6 +85,28 @@ public final class RedisNodes {
 
     static boolean tellsOfCluster(String info) {
         return info.lines().anyMatch(l -> l.strip().toLowerCase(Locale.ROOT).equals("redis_mode:cluster"));
+    }
+
+    /**
+     * Whether a server with this answer to {@code INFO server} is of a cluster with sharded Pub/Sub: 7 or later. Publisher and
+     * subscriber must find the same, or copies are lost: older clusters copy a message to all their nodes, newer ones leave it with its shard.
+     */
+    public static boolean hasShardedPubSub(String info) {
+        return tellsOfCluster(info)
+                && info.lines()
+                                .map(String::strip)
+                                .filter(line -> line.startsWith(VERSION))
+                                .mapToInt(line -> major(line.substring(VERSION.length())))
+                                .findFirst()
+                                .orElse(0)
+                        >= SHARDED_SINCE;
+    }
+
+    /** Of a numbering that is not Redis' own: 0, for the classic commands are everywhere. */
+    private static int major(String version) {
+        int dot = version.indexOf('.');
+        String number = dot < 0 ? version : version.substring(0, dot);
+        return number.matches("\\d{1,4}") ? Integer.parseInt(number) : 0;
     }
 
     private static Throwable unwrapped(Throwable e) {
