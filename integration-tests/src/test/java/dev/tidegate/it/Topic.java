@@ -2,11 +2,11 @@ package dev.tidegate.it;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.tidegate.testsupport.Topics;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
@@ -23,7 +23,6 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -31,7 +30,6 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.utils.Utils;
 
@@ -104,36 +102,9 @@ final class Topic implements AutoCloseable {
 
     /** All the topic holds now: per channel the records in the order of their offsets. */
     Map<String, List<ConsumerRecord<byte[], byte[]>>> read() {
-        List<TopicPartition> partitions = partitions();
-        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(
-                Map.of(
-                        "bootstrap.servers",
-                        bootstrap,
-                        "isolation.level",
-                        "read_committed",
-                        "enable.auto.commit",
-                        "false"),
-                new ByteArrayDeserializer(),
-                new ByteArrayDeserializer())) {
-            consumer.assign(partitions);
-            consumer.seekToBeginning(partitions);
-            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions, WITHIN);
-            Map<String, List<ConsumerRecord<byte[], byte[]>>> records = new LinkedHashMap<>();
-            long deadline = System.nanoTime() + WITHIN.toNanos();
-            while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
-                if (System.nanoTime() - deadline > 0) {
-                    throw new AssertionError("topic " + name + " could not be read within " + WITHIN);
-                }
-                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
-                    if (record.key() != null) {
-                        records.computeIfAbsent(
-                                        new String(record.key(), StandardCharsets.UTF_8), _ -> new ArrayList<>())
-                                .add(record);
-                    }
-                }
-            }
-            return records;
-        }
+        return Topics.records(bootstrap, name).stream()
+                .filter(record -> record.key() != null)
+                .collect(Collectors.groupingBy(record -> new String(record.key(), StandardCharsets.UTF_8)));
     }
 
     /** The {@code ce_id}s of these channels, in the order of the log, each once. */

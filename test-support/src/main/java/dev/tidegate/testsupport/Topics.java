@@ -1,6 +1,8 @@
 package dev.tidegate.testsupport;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,10 +12,13 @@ import java.util.concurrent.TimeoutException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
-/** Topics that tests make by themselves. */
+/** Topics that tests make, and read, by themselves. */
 public final class Topics {
 
     private static final Duration WITHIN = Duration.ofSeconds(60);
@@ -48,6 +53,32 @@ public final class Topics {
                     throw e;
                 }
             }
+        }
+    }
+
+    /** All that a topic holds now, as a reader of committed records sees it: partition by partition, by offset. */
+    public static List<ConsumerRecord<byte[], byte[]>> records(String bootstrap, String topic) {
+        Map<String, Object> settings = Map.of(
+                "bootstrap.servers", bootstrap, "isolation.level", "read_committed", "enable.auto.commit", "false");
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            List<TopicPartition> partitions = consumer.partitionsFor(topic, WITHIN).stream()
+                    .map(p -> new TopicPartition(topic, p.partition()))
+                    .toList();
+            consumer.assign(partitions);
+            consumer.seekToBeginning(partitions);
+            Map<TopicPartition, Long> ends = consumer.endOffsets(partitions, WITHIN);
+            List<ConsumerRecord<byte[], byte[]>> all = new ArrayList<>();
+            long deadline = System.nanoTime() + WITHIN.toNanos();
+            while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.getOrDefault(p, 0L))) {
+                if (System.nanoTime() - deadline > 0) {
+                    throw new AssertionError("topic " + topic + " could not be read within " + WITHIN);
+                }
+                consumer.poll(Duration.ofMillis(100)).forEach(all::add);
+            }
+            all.sort(Comparator.<ConsumerRecord<byte[], byte[]>>comparingInt(ConsumerRecord::partition)
+                    .thenComparingLong(ConsumerRecord::offset));
+            return all;
         }
     }
 

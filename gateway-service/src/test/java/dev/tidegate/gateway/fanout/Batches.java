@@ -1,19 +1,17 @@
 package dev.tidegate.gateway.fanout;
 
 import dev.tidegate.gateway.metrics.GatewayMetrics;
-import dev.tidegate.protocol.Gap;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.record.TimestampType;
 
 /** Batches of one loop for tests, made by the real dispatcher: a topic of one partition, and no loop. */
-public final class Batches implements ShardInbox {
+public final class Batches extends IdleInbox {
     private final List<LoopBatch> offered = new ArrayList<>();
     private final FanoutDispatcher dispatcher;
 
@@ -80,15 +78,5 @@ public final class Batches implements ShardInbox {
     @Override
     public void offer(LoopBatch batch) {
         offered.add(batch);
-    }
-
-    @Override
-    public void moveTo(Tail tail, CountDownLatch done) {
-        done.countDown();
-    }
-
-    @Override
-    public void skip(Tail tail, int partition, long position, Gap.Reason reason, CountDownLatch done) {
-        done.countDown();
     }
 }

@@ -6,12 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tidegate.gateway.metrics.GatewayMetrics;
 import dev.tidegate.gateway.metrics.GatewayMetrics.CopyLoss;
 import dev.tidegate.protocol.FallbackCopy;
-import dev.tidegate.protocol.Gap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
@@ -159,7 +157,7 @@ class FallbackDispatcherTest {
     }
 
     /** Notes which copies it is given. */
-    private final class OneLoop implements ShardInbox, ProvisionalInbox {
+    private final class OneLoop extends IdleInbox implements ProvisionalInbox {
         @Override
         public void offerProvisional(ProvisionalBatch batch) {
             for (int e = 0; e < batch.events(); e++) {
@@ -180,16 +178,6 @@ class FallbackDispatcherTest {
         @Override
         public void offer(LoopBatch batch) {
             batch.release();
-        }
-
-        @Override
-        public void moveTo(Tail tail, CountDownLatch done) {
-            done.countDown();
-        }
-
-        @Override
-        public void skip(Tail tail, int partition, long position, Gap.Reason reason, CountDownLatch done) {
-            done.countDown();
         }
     }
 }

@@ -26,11 +26,6 @@ class GrownTopicTest {
         peer.read();
     }
 
-    private void subscribe(String channel) {
-        peer.text("{\"op\":\"subscribe\",\"channel\":\"" + channel + "\"}");
-        assertThat(peer.readOne()).contains("\"recovery\":\"none\"");
-    }
-
     private void answer(int request, Cursor end, long... offsets) {
         var listener = shard.replayAnswers.get(request);
         for (long o : offsets) {
@@ -48,8 +43,8 @@ class GrownTopicTest {
     @Test
     void tellsAChannelThatStaysItsPositionAndOneThatMovesAGap() throws InterruptedException {
         // given
-        subscribe("f");
-        subscribe("a");
+        peer.subscribe("f");
+        peer.subscribe("a");
         shard.publish("f", "1");
         shard.publish("a", "2");
         shard.publish("unwanted", "3");
@@ -82,7 +77,7 @@ class GrownTopicTest {
             shard.publish("unwanted", "1");
         }
         shard.growTopic(2, -1);
-        subscribe("f");
+        peer.subscribe("f");
         shard.publishAt(1, 0, "f", "2");
         shard.publishAt(0, 5, "f", "3");
         assertThat(peer.readOne()).contains("\"cursor\":\"epoch000.1.0\"");
@@ -187,7 +182,7 @@ class GrownTopicTest {
     @Test
     void aSlowSubscriptionOfAChannelThatMovesGoesOnThere() throws InterruptedException {
         // given
-        subscribe("a");
+        peer.subscribe("a");
         peer.channel.setReading(false);
         shard.publish("a", "\"" + "x".repeat(17_000) + "\"");
         shard.publish("a", "2");

@@ -1,5 +1,7 @@
 package dev.tidegate.gateway.session;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.Identity;
 import dev.tidegate.gateway.auth.SlowClient;
@@ -268,6 +270,12 @@ final class ShardUnderTest {
 
         void text(String json) {
             frame(true, 1, json.getBytes(StandardCharsets.UTF_8));
+        }
+
+        /** Subscribes from now on. */
+        void subscribe(String name) {
+            text("{\"op\":\"subscribe\",\"channel\":\"" + name + "\"}");
+            assertThat(readOne()).contains("\"recovery\":\"none\"");
         }
 
         /** The text frames since the last call. */

@@ -30,11 +30,6 @@ class SlowClientTest {
         peer.read();
     }
 
-    private void subscribe(String channel) {
-        peer.text("{\"op\":\"subscribe\",\"channel\":\"" + channel + "\"}");
-        assertThat(peer.readOne()).contains("\"recovery\":\"none\"");
-    }
-
     /** The peer stops reading and its connection is full; offset 0 of the channel has been sent. */
     private void fillUp(String channel) throws InterruptedException {
         peer.channel.setReading(false);
@@ -79,7 +74,7 @@ class SlowClientTest {
     @Test
     void parkReplaysFromTheLastEventThatWasSent() throws InterruptedException {
         // given
-        subscribe("park:c");
+        peer.subscribe("park:c");
         fillUp("park:c");
         shard.publish("park:c", "1");
         shard.publish("park:c", "2");
@@ -100,7 +95,7 @@ class SlowClientTest {
     @Test
     void conflateDeliversTheNewestOfEachSubjectAndTellsWhatItSkipped() throws InterruptedException {
         // given
-        subscribe("conflate:c");
+        peer.subscribe("conflate:c");
         fillUp("conflate:c");
         shard.publishBatch("conflate:c", "1", "a", "2", "b", "3", "a"); // offsets 1 to 3
         shard.publish("elsewhere", "4");
@@ -122,7 +117,7 @@ class SlowClientTest {
     @Test
     void conflateGoesOnWithNewerOnesWhenTheConnectionFillsUpAgain() throws InterruptedException {
         // given: the first of the kept ones fills the connection by itself
-        subscribe("conflate:c");
+        peer.subscribe("conflate:c");
         fillUp("conflate:c");
         shard.publishBatch("conflate:c", LARGE, "a", "2", "b");
         peer.channel.setReading(true);
@@ -157,7 +152,7 @@ class SlowClientTest {
         shard = new ShardUnderTest(two);
         peer = shard.connect();
         peer.read();
-        subscribe("conflate:c");
+        peer.subscribe("conflate:c");
         fillUp("conflate:c");
         shard.publishBatch("conflate:c", "1", "a", "2", "b", "3", "c");
         shard.publishBatch("conflate:c", LARGE, "d"); // larger than everything that may be kept
@@ -174,7 +169,7 @@ class SlowClientTest {
     @Test
     void conflateIsSharedByAllSlowSubscriptionsOfAChannel() throws InterruptedException {
         // given: one is slow from the start, the other one from the third event on
-        subscribe("conflate:c");
+        peer.subscribe("conflate:c");
         ShardUnderTest.Peer other = shard.connect();
         other.text("{\"op\":\"subscribe\",\"channel\":\"conflate:c\"}");
         other.read();
@@ -203,7 +198,7 @@ class SlowClientTest {
     @Test
     void conflateForgetsWhenTheSlowOneLeavesAndWhenTheTopicIsRecreated() throws InterruptedException {
         // given
-        subscribe("conflate:c");
+        peer.subscribe("conflate:c");
         fillUp("conflate:c");
         shard.publishBatch("conflate:c", "1", "a");
         assertThat(shard.shard.kept.used()).isPositive();
@@ -246,7 +241,7 @@ class SlowClientTest {
     @Test
     void dropTellsAGapAndGoesOnLive() throws InterruptedException {
         // given
-        subscribe("drop:c");
+        peer.subscribe("drop:c");
         fillUp("drop:c");
         shard.publishBatch("drop:c", "1", "", "2", "");
         shard.publish("drop:c", "3");
@@ -265,8 +260,8 @@ class SlowClientTest {
     @Test
     void disconnectClosesAndSendsNothingMore() throws InterruptedException {
         // given
-        subscribe("disconnect:c");
-        subscribe("park:c");
+        peer.subscribe("disconnect:c");
+        peer.subscribe("park:c");
         fillUp("disconnect:c");
 
         // when: the connection drains at once, but is being closed already
@@ -287,7 +282,7 @@ class SlowClientTest {
     @EnumSource(SlowClient.class)
     void aConnectionThatTakesEverythingNoticesNothing(SlowClient policy) throws InterruptedException {
         // given
-        subscribe(policy + ":c");
+        peer.subscribe(policy + ":c");
 
         // when
         shard.publishBatch(policy + ":c", "0", "a", "1", "a");

@@ -1,6 +1,7 @@
 package dev.tidegate.perf.deep;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.tidegate.perf.jmh.MeasuredTopic;
 import dev.tidegate.perf.report.Provenance;
 import dev.tidegate.perf.report.ResultFile;
 import java.nio.file.Path;
@@ -53,7 +54,7 @@ public final class ArchiveRun {
             return;
         }
         String name = "perf-archive-" + Long.toString(System.currentTimeMillis(), 36);
-        try (DeepTopic topic = new DeepTopic(options.kafka(), name, PARTITIONS)) {
+        try (MeasuredTopic topic = new MeasuredTopic(options.kafka(), name, PARTITIONS)) {
             try {
                 run(options, topic, options.postgres());
             } finally {
@@ -62,12 +63,12 @@ public final class ArchiveRun {
         }
     }
 
-    private static void run(Options options, DeepTopic topic, String postgres) throws Exception {
+    private static void run(Options options, MeasuredTopic topic, String postgres) throws Exception {
         byte[] payload = new byte[PAYLOAD];
         Arrays.fill(payload, (byte) 'x');
         payload[0] = '"';
         payload[PAYLOAD - 1] = '"';
-        topic.write(options.records(), i -> new DeepTopic.Written("deep:" + i % CHANNELS, payload));
+        topic.write(options.records(), i -> new MeasuredTopic.Written("deep:" + i % CHANNELS, payload));
         long warmUp = options.records() / 10;
         try (ReplayProcess replay = new ReplayProcess(
                 options,

@@ -3,6 +3,7 @@ package dev.tidegate.perf.deep;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.tidegate.perf.jmh.MeasuredTopic;
 import dev.tidegate.perf.report.Provenance;
 import dev.tidegate.perf.report.ResultFile;
 import dev.tidegate.protocol.ChannelName;
@@ -85,11 +86,11 @@ public final class DeepRun {
             List<Crowd> atOnce) {}
 
     private final Options options;
-    private final DeepTopic topic;
+    private final MeasuredTopic topic;
     private final List<Single> singles = new ArrayList<>();
     private final List<Crowd> crowds = new ArrayList<>();
 
-    private DeepRun(Options options, DeepTopic topic) {
+    private DeepRun(Options options, MeasuredTopic topic) {
         this.options = options;
         this.topic = topic;
     }
@@ -108,7 +109,7 @@ public final class DeepRun {
             return;
         }
         String name = "perf-deep-" + Long.toString(System.currentTimeMillis(), 36);
-        try (DeepTopic topic = new DeepTopic(options.kafka(), name, 1)) {
+        try (MeasuredTopic topic = new MeasuredTopic(options.kafka(), name, 1)) {
             try {
                 new DeepRun(options, topic).run();
             } finally {
@@ -169,12 +170,12 @@ public final class DeepRun {
     // ---- the topic
 
     /** Record i: the k-th event of channel c stands at k x INTERVAL + c x INTERVAL / CHANNELS. */
-    private static DeepTopic.Written record(long i) {
+    private static MeasuredTopic.Written record(long i) {
         int step = INTERVAL / CHANNELS;
         if (i % step == 0) {
-            return new DeepTopic.Written(channel((int) (i / step % CHANNELS)), payload(i / INTERVAL));
+            return new MeasuredTopic.Written(channel((int) (i / step % CHANNELS)), payload(i / INTERVAL));
         }
-        return new DeepTopic.Written("other-" + i % OTHERS, payload(i));
+        return new MeasuredTopic.Written("other-" + i % OTHERS, payload(i));
     }
 
     private static String channel(int c) {

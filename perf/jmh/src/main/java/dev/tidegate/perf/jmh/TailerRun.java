@@ -20,21 +20,14 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
-import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -66,7 +59,7 @@ public final class TailerRun {
 
     private final String kafka;
     private final long records;
-    private final String topic = "perf-tail-" + Long.toString(System.currentTimeMillis(), 36);
+    private final String topicName = "perf-tail-" + Long.toString(System.currentTimeMillis(), 36);
     private final GatewayMetrics metrics = new GatewayMetrics();
     private volatile long counted;
     private volatile boolean stopped;
@@ -99,28 +92,25 @@ public final class TailerRun {
 
     private void run(String name, String results)
             throws IOException, InterruptedException, ExecutionException, TimeoutException {
-        try (Admin admin = Admin.create(Map.of(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, kafka))) {
-            admin.createTopics(List.of(new NewTopic(topic, PARTITIONS, (short) 1)))
-                    .all()
-                    .get(30, TimeUnit.SECONDS);
+        try (MeasuredTopic topic = new MeasuredTopic(kafka, topicName, PARTITIONS)) {
             try {
-                measure(name, results);
+                measure(topic, name, results);
             } finally {
                 stopped = true;
                 if (bare != null) {
                     bare.join(5_000); // before its topic goes
                 }
-                admin.deleteTopics(List.of(topic)).all().get(30, TimeUnit.SECONDS);
             }
         }
     }
 
-    private void measure(String name, String results) throws IOException, InterruptedException, TimeoutException {
+    private void measure(MeasuredTopic topic, String name, String results)
+            throws IOException, InterruptedException, TimeoutException {
         bare = Thread.ofPlatform().name("bare-loop").daemon().start(this::onlyCount);
         FanoutDispatcher dispatcher =
                 new FanoutDispatcher(List.of(new Nobody()), ByteBufAllocator.DEFAULT, 65_536, metrics);
         try (KafkaTailer tailer = new KafkaTailer(
-                KafkaTailer.Settings.of(kafka, topic, List.of(), Duration.ZERO, Duration.ZERO), dispatcher)) {
+                KafkaTailer.Settings.of(kafka, topicName, List.of(), Duration.ZERO, Duration.ZERO), dispatcher)) {
             tailer.start();
             await("the tailer", () -> tailer.state() == KafkaTailer.State.TAILING && dispatcher.tail() != null);
             Tail tail = dispatcher.tail();
@@ -129,11 +119,11 @@ public final class TailerRun {
             }
             Thread tailing = threadNamed("kafka-tailer");
             long warm = Math.max(records / 4, 50_000);
-            produce(warm);
+            produce(topic, warm);
             await("the warm-up", () -> counted == warm && metrics.recordsRead.sum() == warm);
             Meter bareMeter = new Meter(bare);
             Meter tailMeter = new Meter(tailing);
-            produce(records);
+            produce(topic, records);
             await("the records", () -> counted == warm + records && metrics.recordsRead.sum() == warm + records);
             Figure bareFigure = bareMeter.figure("KafkaConsumer, only counting", records);
             Figure tailFigure = tailMeter.figure("tailer and dispatcher", records);
@@ -167,7 +157,7 @@ public final class TailerRun {
                 ConsumerConfig.FETCH_MIN_BYTES_CONFIG,
                 1);
         List<TopicPartition> partitions = IntStream.range(0, PARTITIONS)
-                .mapToObj(p -> new TopicPartition(topic, p))
+                .mapToObj(p -> new TopicPartition(topicName, p))
                 .toList();
         try (KafkaConsumer<byte[], byte[]> c = new KafkaConsumer<>(settings)) {
             c.assign(partitions);
@@ -182,23 +172,10 @@ public final class TailerRun {
         }
     }
 
-    private void produce(long n) {
-        Map<String, Object> settings = Map.of(
-                ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
-                kafka,
-                ProducerConfig.LINGER_MS_CONFIG,
-                20,
-                ProducerConfig.BATCH_SIZE_CONFIG,
-                256 << 10);
+    private static void produce(MeasuredTopic topic, long n) {
         byte[] payload = Records.payload(PAYLOAD);
         Random random = new Random(42);
-        try (KafkaProducer<byte[], byte[]> p =
-                new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
-            for (long i = 0; i < n; i++) {
-                var _ = p.send(
-                        new ProducerRecord<>(topic, Records.channel("other-", random.nextInt(CHANNELS)), payload));
-            }
-        }
+        topic.write(n, i -> new MeasuredTopic.Written("other-" + random.nextInt(CHANNELS), payload));
     }
 
     private static Thread threadNamed(String name) {

@@ -1,4 +1,4 @@
-package dev.tidegate.perf.deep;
+package dev.tidegate.perf.jmh;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
@@ -19,8 +19,8 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.jspecify.annotations.Nullable;
 
-/** A fan-out topic of a run's own, written once and deleted in the end. */
-final class DeepTopic implements AutoCloseable {
+/** A fan-out topic of a run's own, deleted in the end. One thread. */
+public final class MeasuredTopic implements AutoCloseable {
     private static final long WITHIN_SECONDS = 60;
 
     private final Admin admin;
@@ -28,7 +28,8 @@ final class DeepTopic implements AutoCloseable {
     private final String name;
     private final String epoch;
 
-    DeepTopic(String kafka, String name, int partitions)
+    /** Makes it, with one copy of each partition. */
+    public MeasuredTopic(String kafka, String name, int partitions)
             throws ExecutionException, InterruptedException, TimeoutException {
         this.kafka = kafka;
         this.name = name;
@@ -39,19 +40,21 @@ final class DeepTopic implements AutoCloseable {
         this.epoch = Epoch.of(id.getMostSignificantBits(), id.getLeastSignificantBits());
     }
 
-    String name() {
+    /** Its name. */
+    public String name() {
         return name;
     }
 
-    String epoch() {
+    /** Its epoch. */
+    public String epoch() {
         return epoch;
     }
 
     /** A record: its channel and its payload. */
-    record Written(String channel, byte[] payload) {}
+    public record Written(String channel, byte[] payload) {}
 
     /** Writes {@code n} records; Kafka places them by their channels. Fails if one could not be stored. */
-    void write(long n, LongFunction<Written> record) {
+    public void write(long n, LongFunction<Written> record) {
         Map<String, Object> settings = Map.of(
                 ProducerConfig.BOOTSTRAP_SERVERS_CONFIG,
                 kafka,
