@@ -109,6 +109,15 @@ public record PostgresServer(
         return source;
     }
 
+    /** What PostgreSQL, or the way to it, said in the end, in one line: the innermost cause's message. */
+    public static String reason(Throwable failure) {
+        Throwable root = failure;
+        while (root.getCause() != null) {
+            root = root.getCause();
+        }
+        return String.valueOf(root.getMessage()).lines().findFirst().orElse("");
+    }
+
     /** Without user and password: it is logged. */
     @Override
     public String toString() {

@@ -1,10 +1,15 @@
 package dev.tidegate.redis;
 
+import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
+import io.lettuce.core.cluster.RedisClusterClient;
 import io.lettuce.core.cluster.RedisClusterURIUtil;
+import io.lettuce.core.codec.StringCodec;
+import io.lettuce.core.resource.ClientResources;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
@@ -13,6 +18,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * The servers that {@code tidegate.redis.url} names: one, or some nodes of a cluster, {@code redis://a:7000,b:7000}. With
@@ -74,8 +81,58 @@ public final class RedisNodes {
         return uri.getSentinels().isEmpty() ? uri.getHost() + ":" + uri.getPort() : "sentinels";
     }
 
+    /**
+     * Connects to the one to be asked and makes a link of that, or, where it is a node of a cluster, one to the cluster in its
+     * place. A connection that was made for nothing is closed: left alone it would connect again for ever. After a failure the
+     * next one is to be asked.
+     *
+     * @param cluster usually {@link #inCluster}
+     */
+    public <L> CompletionStage<L> link(
+            RedisClient client,
+            Function<StatefulRedisConnection<String, String>, CompletionStage<L>> single,
+            Supplier<CompletionStage<L>> cluster) {
+        return client.connectAsync(StringCodec.UTF8, current())
+                .thenCompose(server -> {
+                    CompletionStage<Boolean> isCluster = isCluster(server);
+                    return isCluster
+                            .thenCompose(is -> is ? cluster.get() : single.apply(server))
+                            .whenComplete((link, error) -> {
+                                if (error != null
+                                        || isCluster.toCompletableFuture().join()) {
+                                    var _ = server.closeAsync();
+                                }
+                            });
+                })
+                .whenComplete((link, error) -> {
+                    if (error != null) {
+                        next();
+                    }
+                });
+    }
+
+    /**
+     * Makes a client of the cluster and, once it knows which node has what, a link of that. After a failure the client is ended.
+     *
+     * @param options but for {@link #refresh}
+     */
+    public <L> CompletionStage<L> inCluster(
+            ClientResources resources,
+            ClusterClientOptions.Builder options,
+            Function<RedisClusterClient, CompletionStage<L>> connect) {
+        RedisClusterClient cluster = RedisClusterClient.create(resources, all);
+        cluster.setOptions(options.topologyRefreshOptions(refresh()).build());
+        return cluster.refreshPartitionsAsync()
+                .thenCompose(x -> connect.apply(cluster))
+                .whenComplete((link, error) -> {
+                    if (error != null) {
+                        var _ = cluster.shutdownAsync();
+                    }
+                });
+    }
+
     /** Whether this server is a node of a cluster. One that does not allow {@code INFO} is taken for a single server. */
-    public static CompletionStage<Boolean> isCluster(StatefulRedisConnection<?, ?> server) {
+    static CompletionStage<Boolean> isCluster(StatefulRedisConnection<?, ?> server) {
         CompletionStage<String> info = server.async().info("server");
         return info.thenApply(RedisNodes::tellsOfCluster)
                 .exceptionallyCompose(e -> unwrapped(e) instanceof RedisCommandExecutionException
@@ -109,7 +166,8 @@ public final class RedisNodes {
         return number.matches("\\d{1,4}") ? Integer.parseInt(number) : 0;
     }
 
-    private static Throwable unwrapped(Throwable e) {
+    /** The failure itself, without what a stage wraps around it. */
+    public static Throwable unwrapped(Throwable e) {
         return e instanceof CompletionException && e.getCause() != null ? e.getCause() : e;
     }
 

@@ -223,36 +223,21 @@ public final class RedisKeys implements SharedKeys, AutoCloseable {
     }
 
     private CompletionStage<Link> connect() {
-        return client.connectAsync(StringCodec.UTF8, nodes.current())
-                .thenCompose(single -> RedisNodes.isCluster(single)
-                        .thenCompose(is -> is
-                                ? cluster()
-                                : CompletableFuture.completedStage(new Link(single, single.async(), null)))
-                        .whenComplete((l, error) -> {
-                            if (l == null || l.cluster() != null) {
-                                var _ = single.closeAsync(); // failed, or not the way
-                            }
-                        }))
+        return nodes.<Link>link(
+                        client,
+                        single -> CompletableFuture.completedStage(new Link(single, single.async(), null)),
+                        this::cluster)
                 .whenComplete((fresh, error) -> {
                     if (error == null) {
                         link = fresh;
-                    } else {
-                        nodes.next();
                     }
                 });
     }
 
     private CompletionStage<Link> cluster() {
-        RedisClusterClient cluster = RedisClusterClient.create(resources, nodes.all());
-        cluster.setOptions(options(ClusterClientOptions.builder().topologyRefreshOptions(RedisNodes.refresh()))
-                .build());
-        return cluster.refreshPartitionsAsync()
-                .thenCompose(x -> cluster.connectAsync(StringCodec.UTF8))
-                .<Link>thenApply(c -> new Link(c, c.async(), cluster))
-                .whenComplete((l, error) -> {
-                    if (error != null) {
-                        var _ = cluster.shutdownAsync();
-                    }
-                });
+        return nodes.inCluster(
+                resources,
+                options(ClusterClientOptions.builder()),
+                cluster -> cluster.connectAsync(StringCodec.UTF8).thenApply(c -> new Link(c, c.async(), cluster)));
     }
 }

@@ -60,6 +60,16 @@ public final class Session implements AutoCloseable {
         return rows(sql, map, parameters).getFirst();
     }
 
+    /** Whether the one row of a query says so. @throws PostgresFailure */
+    public boolean isTrue(String sql, @Nullable Object... parameters) {
+        return row(sql, r -> Boolean.TRUE.equals(r.get(0, Boolean.class)), parameters);
+    }
+
+    /** Tells all who {@link #listen}, at the end of the transaction if there is one. @throws PostgresFailure */
+    public void tell(String channel, String what) {
+        var _ = row("SELECT pg_notify($1, $2)::text", r -> true, channel, what);
+    }
+
     /** How many rows a statement changed. @throws PostgresFailure */
     public long update(String sql, @Nullable Object... parameters) {
         return await(

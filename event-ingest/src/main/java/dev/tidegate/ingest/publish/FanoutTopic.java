@@ -14,7 +14,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
@@ -60,7 +59,7 @@ public final class FanoutTopic implements AutoCloseable {
     private final BooleanSupplier producerIsWarm;
 
     private final CompletableFuture<TopicView> ready = new CompletableFuture<>();
-    private final Semaphore wake = new Semaphore(0);
+    private final Wakeup wakeup = new Wakeup();
     private final Object lock = new Object();
     private final AtomicLong epochChanges = new AtomicLong();
     private final List<Runnable> whenRecreated = new CopyOnWriteArrayList<>();
@@ -147,7 +146,7 @@ public final class FanoutTopic implements AutoCloseable {
         synchronized (lock) {
             look = nextLook;
         }
-        wake.release();
+        wakeup.wake();
         return look;
     }
 
@@ -166,8 +165,7 @@ public final class FanoutTopic implements AutoCloseable {
             firstContact(admin, progress);
             ready.complete(view);
             while (!closing) {
-                wake.tryAcquire(watchInterval.toMillis(), TimeUnit.MILLISECONDS);
-                wake.drainPermits();
+                wakeup.await(watchInterval.toMillis());
                 look(admin);
                 Thread.sleep(PAUSE_MILLIS);
             }

@@ -5,13 +5,12 @@ import dev.tidegate.ingest.config.KafkaSettings;
 import dev.tidegate.ingest.postgres.PostgresFailure;
 import dev.tidegate.ingest.publish.BurstLog;
 import dev.tidegate.ingest.publish.EventRecords;
+import dev.tidegate.ingest.publish.Wakeup;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import org.apache.kafka.common.KafkaException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -74,7 +73,7 @@ public final class Relay implements AutoCloseable {
     private final Counter recovered;
     private final Counter failures;
     private final BurstLog failed = new BurstLog(log);
-    private final Semaphore wake = new Semaphore(0);
+    private final Wakeup wakeup = new Wakeup();
     private volatile boolean closing;
     private @Nullable Thread thread;
 
@@ -112,7 +111,7 @@ public final class Relay implements AutoCloseable {
 
     /** There may be work. Any thread. */
     public void wake() {
-        wake.release();
+        wakeup.wake();
     }
 
     private void run() {
@@ -121,17 +120,11 @@ public final class Relay implements AutoCloseable {
                 if (surroundings.mayRelay() && surroundings.mayHaveRows()) {
                     hold();
                 }
-                pause(LOOK_MILLIS);
+                wakeup.await(LOOK_MILLIS);
             }
         } catch (InterruptedException e) {
             log.debug("The relay of {} ends", table.name());
         }
-    }
-
-    /** Waits so long, or until it is woken. */
-    private void pause(long millis) throws InterruptedException {
-        var _ = wake.tryAcquire(millis, TimeUnit.MILLISECONDS);
-        wake.drainPermits();
     }
 
     private void hold() throws InterruptedException {
@@ -188,7 +181,7 @@ public final class Relay implements AutoCloseable {
             List<RelayRow> rows = Position.fitting(ours.next(limits.rows(), limits.bytes()));
             if (rows.isEmpty()) {
                 surroundings.empty();
-                pause(LINGER_MILLIS);
+                wakeup.await(LINGER_MILLIS);
                 continue;
             }
             Position position = Position.of(rows);

@@ -1,6 +1,5 @@
 package dev.tidegate.ingest.spool;
 
-import dev.tidegate.ingest.config.PostgresSettings;
 import dev.tidegate.ingest.postgres.Session;
 import dev.tidegate.ingest.relay.RelayRow;
 import dev.tidegate.ingest.relay.RelayTable;
@@ -27,10 +26,10 @@ public final class SpoolTable implements RelayTable {
     private final String topic;
     private final long lock;
 
-    public SpoolTable(PostgresServer server, PostgresSettings postgres, String topic) {
-        this.server = server;
-        this.connectWithin = postgres.connectWithin();
-        this.topic = topic;
+    SpoolTable(SpoolContext context) {
+        this.server = context.server();
+        this.connectWithin = context.postgres().connectWithin();
+        this.topic = context.floor().topic();
         this.lock = Floor.lock("tidegate relay spool " + topic);
     }
 
@@ -43,7 +42,7 @@ public final class SpoolTable implements RelayTable {
     public Optional<Held> hold() {
         Session session = Session.open(server, "tidegate-ingest-relay", connectWithin, ANSWER_WITHIN);
         try {
-            if (session.row("SELECT pg_try_advisory_lock($1)", SpoolWriter::isTrue, lock)) {
+            if (session.isTrue("SELECT pg_try_advisory_lock($1)", lock)) {
                 return Optional.of(new Ours(session));
             }
         } catch (RuntimeException e) {

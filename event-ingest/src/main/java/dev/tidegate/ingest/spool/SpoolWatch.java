@@ -5,11 +5,11 @@ import dev.tidegate.ingest.config.SpoolSettings;
 import dev.tidegate.ingest.delivery.Deliveries;
 import dev.tidegate.ingest.postgres.PostgresFailure;
 import dev.tidegate.ingest.postgres.Session;
+import dev.tidegate.ingest.publish.Wakeup;
 import dev.tidegate.postgres.PostgresServer;
 import dev.tidegate.postgres.Schema;
 import io.r2dbc.spi.Readable;
 import java.time.Duration;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -57,7 +57,7 @@ public final class SpoolWatch implements AutoCloseable {
     private final SpoolDepth depth;
     private final Deliveries deliveries;
     private final Runnable wakeRelay;
-    private final Semaphore wake = new Semaphore(0);
+    private final Wakeup wakeup = new Wakeup();
 
     private final AtomicBoolean migrated;
     private volatile boolean busy; // at the last look
@@ -82,25 +82,15 @@ public final class SpoolWatch implements AutoCloseable {
     /**
      * Not yet started.
      *
-     * @param floor shared with the writer, as {@code depth} is
-     * @param migrated set by the watch, as soon as the table is there
      * @param wakeRelay called when there are new rows; must return at once
      */
-    public SpoolWatch(
-            PostgresServer server,
-            PostgresSettings postgres,
-            SpoolSettings settings,
-            Floor floor,
-            SpoolDepth depth,
-            AtomicBoolean migrated,
-            Deliveries deliveries,
-            Runnable wakeRelay) {
-        this.server = server;
-        this.postgres = postgres;
-        this.settings = settings;
-        this.floor = floor;
-        this.depth = depth;
-        this.migrated = migrated;
+    SpoolWatch(SpoolContext context, Deliveries deliveries, Runnable wakeRelay) {
+        this.server = context.server();
+        this.postgres = context.postgres();
+        this.settings = context.settings();
+        this.floor = context.floor();
+        this.depth = context.depth();
+        this.migrated = context.migrated();
         this.deliveries = deliveries;
         this.wakeRelay = wakeRelay;
     }
@@ -123,7 +113,7 @@ public final class SpoolWatch implements AutoCloseable {
 
     /** Asks for a look now. Any thread. */
     public void look() {
-        wake.release();
+        wakeup.wake();
     }
 
     private void run() {
@@ -157,11 +147,7 @@ public final class SpoolWatch implements AutoCloseable {
     }
 
     private void away(RuntimeException e) {
-        Throwable root = e;
-        while (root.getCause() != null) {
-            root = root.getCause();
-        }
-        String why = String.valueOf(root.getMessage()).lines().findFirst().orElse("");
+        String why = PostgresServer.reason(e);
         if ("42P01".equals(sqlState(e))) {
             migrated.set(false); // the table is gone: the database came back empty
         }
@@ -198,8 +184,7 @@ public final class SpoolWatch implements AutoCloseable {
                 long pause = deliveries.closing()
                         ? LOOK_CLOSING_MILLIS
                         : settings.poll().toMillis();
-                var _ = wake.tryAcquire(pause, TimeUnit.MILLISECONDS);
-                wake.drainPermits();
+                wakeup.await(pause);
             }
         }
     }
@@ -274,7 +259,7 @@ public final class SpoolWatch implements AutoCloseable {
             everClosed = true;
             closedAt = now;
             if (!wasInvited) {
-                var _ = session.row("SELECT pg_notify($1, $2)::text", row -> true, Floor.CHANNEL, floor.closing());
+                session.tell(Floor.CHANNEL, floor.closing());
             }
             deliveries.spoolNearlyEmpty();
         }
@@ -282,8 +267,8 @@ public final class SpoolWatch implements AutoCloseable {
 
     /** Takes the floor, and looks again: what was inserted before is there now, and nothing comes after. */
     private void take(Session session) {
-        holding = session.row("SELECT pg_try_advisory_lock_shared($1)", SpoolWriter::isTrue, floor.lock());
-        if (holding && !session.row(ANY, SpoolWriter::isTrue, floor.topic())) {
+        holding = session.isTrue("SELECT pg_try_advisory_lock_shared($1)", floor.lock());
+        if (holding && !session.isTrue(ANY, floor.topic())) {
             deliveries.spoolClear();
             if (!deliveries.direct()) {
                 letGo(session); // something came between; else our own writer would wait for us
@@ -296,7 +281,7 @@ public final class SpoolWatch implements AutoCloseable {
 
     private void letGo(Session session) {
         if (holding) {
-            var _ = session.row("SELECT pg_advisory_unlock_shared($1)", SpoolWriter::isTrue, floor.lock());
+            var _ = session.isTrue("SELECT pg_advisory_unlock_shared($1)", floor.lock());
             holding = false;
         }
     }
@@ -305,7 +290,7 @@ public final class SpoolWatch implements AutoCloseable {
     private long count(Session session) {
         long start = System.nanoTime();
         if (counted && start - countAt < 0) {
-            return session.row(ANY, SpoolWriter::isTrue, floor.topic()) ? Math.max(1, depth.rows()) : 0;
+            return session.isTrue(ANY, floor.topic()) ? Math.max(1, depth.rows()) : 0;
         }
         long rows = session.row(
                 COUNT,

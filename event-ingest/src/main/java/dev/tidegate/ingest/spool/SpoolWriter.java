@@ -10,7 +10,6 @@ import dev.tidegate.ingest.publish.Event;
 import dev.tidegate.postgres.PostgresServer;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.r2dbc.spi.Readable;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -82,26 +81,14 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
     private boolean floorless;
     private long floorlessUntil;
 
-    /**
-     * Not yet started.
-     *
-     * @param floor shared with the watch, as {@code depth} is
-     * @param migrated whether the table is there
-     */
-    public SpoolWriter(
-            PostgresServer server,
-            PostgresSettings postgres,
-            SpoolSettings settings,
-            Floor floor,
-            SpoolDepth depth,
-            AtomicBoolean migrated,
-            MeterRegistry meters) {
-        this.server = server;
-        this.postgres = postgres;
-        this.settings = settings;
-        this.floor = floor;
-        this.depth = depth;
-        this.migrated = migrated;
+    /** Not yet started. */
+    SpoolWriter(SpoolContext context, MeterRegistry meters) {
+        this.server = context.server();
+        this.postgres = context.postgres();
+        this.settings = context.settings();
+        this.floor = context.floor();
+        this.depth = context.depth();
+        this.migrated = context.migrated();
         this.spooled = Counter.builder("tidegate.ingest.spool.events")
                 .description("Events committed to the spool by this instance")
                 .register(meters);
@@ -292,7 +279,7 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
             insert(s, batch.subList(from, from + count));
             from += count;
         }
-        var _ = s.row("SELECT pg_notify($1, $2)::text", row -> true, Floor.CHANNEL, floor.rows());
+        s.tell(Floor.CHANNEL, floor.rows());
         committing[0] = true;
         s.commit();
         committing[0] = false;
@@ -300,14 +287,13 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
 
     /** So that nobody passes by what we are about to insert; held to the end of the transaction (ADR 114). */
     private void takeFloor(Session s) {
-        boolean taken = s.row("SELECT pg_try_advisory_xact_lock($1)", SpoolWriter::isTrue, floor.lock());
+        boolean taken = s.isTrue("SELECT pg_try_advisory_xact_lock($1)", floor.lock());
         if (taken || (floorless && System.nanoTime() - floorlessUntil < 0)) {
             return;
         }
         s.rollback();
         // By itself, since a notification is sent at the end of its transaction.
-        var _ = s.row(
-                "SELECT pg_notify($1, $2)::text", row -> true, Floor.CHANNEL, floor.spooling() + floor.instance());
+        s.tell(Floor.CHANNEL, floor.spooling() + floor.instance());
         s.begin();
         var _ = s.update("SET LOCAL lock_timeout = '" + Floor.WAIT_MILLIS + "ms'");
         try {
@@ -324,10 +310,6 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
             s.rollback();
             s.begin();
         }
-    }
-
-    static boolean isTrue(Readable row) {
-        return Boolean.TRUE.equals(row.get(0, Boolean.class));
     }
 
     private void insert(Session s, List<Item> rows) {

@@ -21,27 +21,20 @@ import org.jspecify.annotations.Nullable;
  * the relay need the deliveries. Where there shall be no spool, its queue keeps nothing.
  */
 public final class Spooling implements AutoCloseable {
-    private final PostgresSettings postgres;
-    private final SpoolSettings settings;
-    private final String topic;
-    private final Floor floor;
     private final SpoolDepth depth;
-    private final AtomicBoolean migrated = new AtomicBoolean();
-    private final @Nullable PostgresServer server;
+    private final @Nullable SpoolContext context;
     private final @Nullable SpoolWriter writer;
     private @Nullable SpoolWatch watch;
     private @Nullable Relay relay;
 
     /** Not yet started. */
     public Spooling(PostgresSettings postgres, SpoolSettings settings, FanoutSettings fanout, MeterRegistry meters) {
-        this.postgres = postgres;
-        this.settings = settings;
-        this.topic = fanout.topic();
-        this.floor = new Floor(topic);
         this.depth = new SpoolDepth(settings);
-        this.server = settings.enabled() ? postgres.server() : null;
-        this.writer =
-                server == null ? null : new SpoolWriter(server, postgres, settings, floor, depth, migrated, meters);
+        PostgresServer server = settings.enabled() ? postgres.server() : null;
+        this.context = server == null
+                ? null
+                : new SpoolContext(server, postgres, settings, new Floor(fanout.topic()), depth, new AtomicBoolean());
+        this.writer = context == null ? null : new SpoolWriter(context, meters);
         Gauge.builder("tidegate.ingest.spool.depth", depth, SpoolDepth::rows)
                 .description("Events in the spool of the topic, as counted last")
                 .register(meters);
@@ -72,13 +65,13 @@ public final class Spooling implements AutoCloseable {
      * @param relays makes the relay of a table
      */
     public void start(Deliveries deliveries, BiFunction<RelayTable, Relay.Surroundings, Relay> relays) {
-        if (server == null || writer == null) {
+        if (context == null || writer == null) {
             deliveries.spoolAway();
             return;
         }
         Around around = new Around(deliveries);
-        Relay r = relays.apply(new SpoolTable(server, postgres, topic), around);
-        SpoolWatch w = new SpoolWatch(server, postgres, settings, floor, depth, migrated, deliveries, r::wake);
+        Relay r = relays.apply(new SpoolTable(context), around);
+        SpoolWatch w = new SpoolWatch(context, deliveries, r::wake);
         around.watch = w;
         deliveries.onChange(r::wake);
         relay = r;

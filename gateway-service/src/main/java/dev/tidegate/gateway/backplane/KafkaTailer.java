@@ -103,9 +103,8 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
     private volatile long lastAnswer;
     private @Nullable Uuid topicId;
 
-    // Where each partition stood when the topic was last seen to have as many as we know of, and the time before: by
-    // the
-    // older one, no producer can have known of more, not even by a broker that knew before the one that was asked.
+    // Where each partition stood when the topic was last seen to have as many as we know of, and the time before. By
+    // the older one, no producer can have known of more, not even from a broker that knew before the one we asked.
     private List<Long> settled = List.of();
     private List<Long> settledBefore = List.of();
 
@@ -205,9 +204,7 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
                 .filter(n -> n < start.length)
                 .map(n -> new Tail.Layout(n, List.of()))
                 .toList();
-        dispatcher.moveTo(new Tail(epoch, start, dispatcher.loops(), former));
-        settled = Arrays.stream(start).boxed().toList();
-        settledBefore = settled;
+        moveTo(new Tail(epoch, start, dispatcher.loops(), former));
     }
 
     /** Moves on to this many partitions, if that is more: the new ones from their first record. */
@@ -226,8 +223,12 @@ public final class KafkaTailer implements Runnable, AutoCloseable {
         for (int p = 0; p < old.partitions(); p++) {
             start[p] = old.dispatched(p);
         }
-        dispatcher.moveTo(old.grown(start, settledBefore));
-        settled = Arrays.stream(start).boxed().toList();
+        moveTo(old.grown(start, settledBefore));
+    }
+
+    private void moveTo(Tail tail) throws InterruptedException {
+        dispatcher.moveTo(tail);
+        settled = tail.allDispatched();
         settledBefore = settled;
     }
 

@@ -17,6 +17,7 @@ import io.lettuce.core.cluster.models.partitions.ClusterPartitionParser;
 import io.lettuce.core.cluster.models.partitions.Partitions;
 import io.lettuce.core.cluster.models.partitions.RedisClusterNode;
 import io.lettuce.core.codec.ByteArrayCodec;
+import io.lettuce.core.codec.StringCodec;
 import io.lettuce.core.pubsub.RedisPubSubAdapter;
 import io.lettuce.core.pubsub.StatefulRedisPubSubConnection;
 import io.lettuce.core.resource.ClientResources;
@@ -343,8 +344,7 @@ final class RedisLinks implements AutoCloseable {
         for (Iterator<RedisURI> i = candidates.iterator(); ; ) {
             RedisURI candidate = i.next();
             try {
-                StatefulRedisConnection<String, String> c = client.connectAsync(
-                                io.lettuce.core.codec.StringCodec.UTF8, candidate)
+                StatefulRedisConnection<String, String> c = client.connectAsync(StringCodec.UTF8, candidate)
                         .toCompletableFuture()
                         .get(2 * TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
                 controlled = candidate;

@@ -14,7 +14,6 @@ import io.lettuce.core.api.async.BaseRedisAsyncCommands;
 import io.lettuce.core.api.async.RedisScriptingAsyncCommands;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
-import io.lettuce.core.cluster.api.StatefulRedisClusterConnection;
 import io.lettuce.core.codec.StringCodec;
 import io.lettuce.core.pubsub.RedisPubSubAdapter;
 import io.lettuce.core.pubsub.StatefulRedisPubSubConnection;
@@ -163,34 +162,20 @@ final class RedisPresence implements PresenceStore {
     }
 
     private CompletionStage<Link> connect() {
-        return client.connectAsync(StringCodec.UTF8, nodes.current())
-                .thenCompose(single -> RedisNodes.isCluster(single)
-                        .thenCompose(is -> is ? cluster() : single(single))
-                        .whenComplete((l, error) -> {
-                            if (l == null || l.cluster() != null) {
-                                // Not the way, or failed: each probe would leave one that reconnects for ever.
-                                var _ = single.closeAsync();
-                            }
-                        }))
-                .thenApply(fresh -> {
-                    fresh.subscriptions().addListener(new RedisPubSubAdapter<>() {
-                        @Override
-                        public void message(String channel, String message) {
-                            Listener toldTo = listener;
-                            if (toldTo != null) {
-                                toldTo.changed(message);
-                            }
-                        }
-                    });
-                    link = fresh;
-                    subscribe(fresh);
-                    return fresh;
-                })
-                .whenComplete((fresh, error) -> {
-                    if (error != null) {
-                        nodes.next();
+        return nodes.link(client, this::single, this::cluster).thenApply(fresh -> {
+            fresh.subscriptions().addListener(new RedisPubSubAdapter<>() {
+                @Override
+                public void message(String channel, String message) {
+                    Listener toldTo = listener;
+                    if (toldTo != null) {
+                        toldTo.changed(message);
                     }
-                });
+                }
+            });
+            link = fresh;
+            subscribe(fresh);
+            return fresh;
+        });
     }
 
     private CompletionStage<Link> single(StatefulRedisConnection<String, String> connection) {
@@ -199,19 +184,12 @@ final class RedisPresence implements PresenceStore {
     }
 
     private CompletionStage<Link> cluster() {
-        RedisClusterClient cluster = RedisClusterClient.create(resources, nodes.all());
-        cluster.setOptions(options(ClusterClientOptions.builder().topologyRefreshOptions(RedisNodes.refresh()))
-                .build());
-        CompletionStage<StatefulRedisClusterConnection<String, String>> connected =
-                cluster.refreshPartitionsAsync().thenCompose(x -> cluster.connectAsync(StringCodec.UTF8));
-        return connected
-                .<Link>thenCompose(c -> cluster.connectPubSubAsync(StringCodec.UTF8)
-                        .thenApply(s -> new Link(c, c.async(), c.async(), s, cluster)))
-                .whenComplete((l, error) -> {
-                    if (error != null) {
-                        var _ = cluster.shutdownAsync();
-                    }
-                });
+        return nodes.inCluster(
+                resources,
+                options(ClusterClientOptions.builder()),
+                cluster -> cluster.connectAsync(StringCodec.UTF8)
+                        .thenCompose(c -> cluster.connectPubSubAsync(StringCodec.UTF8)
+                                .thenApply(s -> new Link(c, c.async(), c.async(), s, cluster))));
     }
 
     private void subscribe(Link fresh) {
@@ -359,18 +337,14 @@ final class RedisPresence implements PresenceStore {
         String[] keys = keys(channel, of);
         String[] values = arguments.toArray(String[]::new);
         CompletionStage<T> first = l.scripts().evalsha(script.digest(), type, keys, values);
-        return first.exceptionallyCompose(e -> unwrapped(e) instanceof RedisNoScriptException
+        return first.exceptionallyCompose(e -> RedisNodes.unwrapped(e) instanceof RedisNoScriptException
                         ? l.scripts().<T>eval(script.text(), type, keys, values)
                         : CompletableFuture.failedStage(e))
                 .whenComplete((answer, error) -> {
                     if (error != null) {
-                        failed(unwrapped(error));
+                        failed(RedisNodes.unwrapped(error));
                     }
                 });
-    }
-
-    private static Throwable unwrapped(Throwable e) {
-        return e instanceof java.util.concurrent.CompletionException && e.getCause() != null ? e.getCause() : e;
     }
 
     @Override

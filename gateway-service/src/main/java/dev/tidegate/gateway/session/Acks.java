@@ -1,5 +1,6 @@
 package dev.tidegate.gateway.session;
 
+import dev.tidegate.gateway.fanout.Tail;
 import dev.tidegate.gateway.session.DurableStore.Stored;
 import dev.tidegate.protocol.ClientFrame;
 import dev.tidegate.protocol.Cursor;
@@ -66,20 +67,15 @@ final class Acks {
         if (!shard.hasTail()) {
             throw new ProtocolException(ErrorCode.UNAVAILABLE, "the fan-out log has not been reached yet");
         }
+        Tail tail = shard.tail();
         Cursor cursor = frame.cursor();
-        if (!cursor.epoch().equals(shard.tail().epoch())) {
-            return; // of the topic's former incarnation, or of one that this gateway has not seen yet
+        ClientRequests.requireOf(tail, "cursor", frame.channel(), cursor);
+        int partition = tail.partitionOf(frame.channel().bytes());
+        if (!cursor.epoch().equals(tail.epoch()) || cursor.partition() != partition) {
+            return; // of a topic before this one or not seen yet, or of before partitions were added: a gap for who
+            // resumes
         }
-        int partition = shard.tail().partitionOf(frame.channel().bytes());
-        if (cursor.partition() != partition) {
-            if (shard.tail().movedTo(frame.channel().bytes(), cursor.partition()) != null) {
-                return; // of before partitions were added: who resumes from it is told a gap
-            }
-            throw new ProtocolException(
-                    ErrorCode.CURSOR_INVALID,
-                    "cursor: " + cursor + " is not of this channel (expected: partition " + partition + ")");
-        }
-        if (cursor.offset() > shard.tail().position(partition)) {
+        if (cursor.offset() > tail.position(partition)) {
             throw shard.tailIsMoving()
                     ? new ProtocolException(
                             ErrorCode.CURSOR_INVALID, "cursor: " + cursor + " lies beyond the end of the log")

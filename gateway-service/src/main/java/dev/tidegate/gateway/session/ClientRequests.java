@@ -136,7 +136,7 @@ final class ClientRequests {
             DurableCursors.CursorKey key = durable == null ? null : DurableStore.key(session.identity(), durable, name);
             Cursor after = frame.after();
             if (after != null) {
-                check(shard.tail(), name, after);
+                requireOf(shard.tail(), "after", name, after);
             }
             replace(session, existing, frame, key);
         } catch (ProtocolException e) {
@@ -144,16 +144,21 @@ final class ClientRequests {
         }
     }
 
-    /** Whether a cursor can be of this channel; one of another topic can, and is a gap. */
-    private static void check(Tail tail, ChannelName name, Cursor after) {
-        byte[] key = name.bytes();
+    /**
+     * Refuses a cursor that cannot be of this channel. One of another topic can, and one of a partition that the channel has left: to
+     * either the answer is a gap.
+     *
+     * @param field the frame's, for the message
+     */
+    static void requireOf(Tail tail, String field, ChannelName channel, Cursor cursor) {
+        byte[] key = channel.bytes();
         int home = tail.partitionOf(key);
-        if (after.epoch().equals(tail.epoch())
-                && after.partition() != home
-                && tail.movedTo(key, after.partition()) == null) {
+        if (cursor.epoch().equals(tail.epoch())
+                && cursor.partition() != home
+                && tail.movedTo(key, cursor.partition()) == null) {
             throw new ProtocolException(
                     ErrorCode.CURSOR_INVALID,
-                    "after: " + after + " is not of this channel (expected: partition " + home + ")");
+                    field + ": " + cursor + " is not of this channel (expected: partition " + home + ")");
         }
     }
 

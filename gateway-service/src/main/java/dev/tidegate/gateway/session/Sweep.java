@@ -123,8 +123,8 @@ final class Sweep {
         }
         shard.flushDirty();
         long queued = shard.loop.ticker().nanoTime();
-        long tick =
-                ticks; // a loop that makes up for ticks may run several before their heartbeats: each has its own slot
+        // A loop that makes up for ticks may run several before their heartbeats: each has its own slot.
+        long tick = ticks;
         shard.loop.execute(() -> {
             waited(queued);
             heartbeats(tail, tick);

@@ -27,7 +27,7 @@ public final class RangeScans implements AutoCloseable {
      * Requests that arrive together shall share: so long a scan waits for others before it opens its consumer. Beside scans of the same
      * part of the partition, which came too early for a crowd that is still arriving, it waits longer: 40 ms, then 80 ms.
      */
-    private static final long GATHER_MILLIS = 5;
+    private static final long[] GATHER_MILLIS = {5, 40, 80};
 
     private final KafkaClients clients;
     private final ReplaySettings.Scan settings;
@@ -115,7 +115,7 @@ public final class RangeScans implements AutoCloseable {
                 beside++;
             }
         }
-        return GATHER_MILLIS << Math.min(3 * beside, 4);
+        return GATHER_MILLIS[Math.min(beside, GATHER_MILLIS.length - 1)];
     }
 
     private synchronized @Nullable RangeScan next() {

@@ -80,11 +80,7 @@ final class Migrations implements AutoCloseable {
 
     /** Once for each cause: an outage repeats the same one for as long as it lasts. */
     private void tell(Throwable e) {
-        Throwable root = e;
-        while (root.getCause() != null) {
-            root = root.getCause();
-        }
-        String why = String.valueOf(root.getMessage()).lines().findFirst().orElse("");
+        String why = PostgresServer.reason(e);
         if (!why.equals(told)) {
             told = why;
             log.warn(
