@@ -55,7 +55,10 @@ public final class Deliveries implements AutoCloseable {
     private final LongSupplier clock;
     private final KafkaState machine;
     private final Outstanding outstanding = new Outstanding();
-    private final Queue<Parked> parked = new ConcurrentLinkedQueue<>(); // not empty while CLOSING only
+
+    /** Not empty while CLOSING only, a second at most; bounded by the requests that an instance takes at once. */
+    private final Queue<Parked> parked = new ConcurrentLinkedQueue<>();
+
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private final List<Runnable> whenChanged = new CopyOnWriteArrayList<>();
     private final AtomicBoolean lookQueued = new AtomicBoolean();

@@ -15,6 +15,8 @@ import java.util.IdentityHashMap;
  */
 final class Identifications {
     private final LoopShard shard;
+
+    /** Of this loop's connections those that wait, each with the frames of one read at most. */
     private final IdentityHashMap<Session, ArrayDeque<ClientFrame>> judged = new IdentityHashMap<>();
 
     Identifications(LoopShard shard) {
