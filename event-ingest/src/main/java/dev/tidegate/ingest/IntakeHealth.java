@@ -50,6 +50,9 @@ final class IntakeHealth implements HealthIndicator {
                                 "available", spooling.queue().usable(),
                                 "events", spooling.depth().rows(),
                                 "oldestSeconds", spooling.depth().oldestSeconds(),
+                                "held", spooling.depth().held(),
+                                "unreadable", spooling.depth().unreadable(),
+                                "firstUnreadable", spooling.depth().firstUnreadable(),
                                 "detail", spooling.detail()))
                 .withDetail("redis", redis.available() ? "takes copies" : "away")
                 .build();

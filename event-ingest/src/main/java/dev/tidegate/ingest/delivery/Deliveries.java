@@ -12,6 +12,7 @@ import dev.tidegate.ingest.publish.PublishOutcome.Fault;
 import dev.tidegate.protocol.ErrorCode;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Queue;
@@ -71,6 +72,8 @@ public final class Deliveries implements AutoCloseable {
     private volatile Spool spoolSight = Spool.UNKNOWN;
     private volatile long acknowledgedAt;
     private final AtomicInteger keeping = new AtomicInteger(); // events on their way into the spool
+    private final AtomicInteger keepingBehindHeld = new AtomicInteger(); // and besides, behind what is held up there
+    private volatile Set<String> heldUp = Set.of(); // written under the lock; bounded by whoever tells it
     private volatile boolean aborting;
     private volatile boolean producerReady; // counts only while spooling
     private long lookedAgainAt; // by the controller alone
@@ -126,7 +129,7 @@ public final class Deliveries implements AutoCloseable {
         try {
             State now = state;
             return switch (now) {
-                case HEALTHY, SUSPECT -> write(event, millis, now);
+                case HEALTHY, SUSPECT -> pass(event, millis, now);
                 case SPOOLING, DRAINING -> keep(event, millis, false, false);
                 case CLOSING -> park(event, millis);
             };
@@ -142,6 +145,11 @@ public final class Deliveries implements AutoCloseable {
         Parked p = new Parked(event, millis, new CompletableFuture<>());
         parked.add(p);
         return p.answer;
+    }
+
+    /** To Kafka, unless older events of the channel are held up in the spool (ADR 113). */
+    private CompletableFuture<PublishOutcome> pass(Event event, long millis, State now) {
+        return heldUp.contains(event.channel().value()) ? keepBehindHeld(event, millis) : write(event, millis, now);
     }
 
     private CompletableFuture<PublishOutcome> write(Event event, long millis, State now) {
@@ -195,21 +203,41 @@ public final class Deliveries implements AutoCloseable {
                 }
             }
             keeping.decrementAndGet();
-            if (kept == SpoolQueue.Kept.COMMITTED) {
-                if (!copied && policy != Policy.OFF) {
-                    redis.copy(kafka.partition(event), event, millis);
-                }
-                return new PublishOutcome.Spooled();
-            }
-            String why = switch (kept) {
-                case AWAY -> "Kafka cannot take events now, and there is no spool now to keep them";
-                case FULL -> "Kafka cannot take events now, and the spool is full";
-                case LATE -> "Kafka cannot take events now, and the spool did not take it in time";
-                case IN_DOUBT -> "Kafka cannot take events now, and the spool did not confirm it";
-                case COMMITTED -> throw new IllegalStateException("decided above");
-            };
-            return new Failed(ErrorCode.UNAVAILABLE, why, doubtful || kept == SpoolQueue.Kept.IN_DOUBT, Fault.BACKEND);
+            return kept(event, millis, doubtful, copied, kept);
         });
+    }
+
+    /** Tells nobody that the spool has rows: those that are held up are nothing that the others wait for. */
+    private CompletableFuture<PublishOutcome> keepBehindHeld(Event event, long millis) {
+        if (!spool.roomBehindHeld()) {
+            return CompletableFuture.completedFuture(new Failed(
+                    ErrorCode.UNAVAILABLE,
+                    "older events of the channel cannot be relayed, and the spool has no room for more behind them",
+                    false,
+                    Fault.BACKEND));
+        }
+        keepingBehindHeld.incrementAndGet();
+        return spool.keep(event, millis, false).thenApply(kept -> {
+            keepingBehindHeld.decrementAndGet();
+            return kept(event, millis, false, false, kept);
+        });
+    }
+
+    private PublishOutcome kept(Event event, long millis, boolean doubtful, boolean copied, SpoolQueue.Kept kept) {
+        if (kept == SpoolQueue.Kept.COMMITTED) {
+            if (!copied && policy != Policy.OFF) {
+                redis.copy(kafka.partition(event), event, millis);
+            }
+            return new PublishOutcome.Spooled();
+        }
+        String why = switch (kept) {
+            case AWAY -> "Kafka cannot take events now, and there is no spool now to keep them";
+            case FULL -> "Kafka cannot take events now, and the spool is full";
+            case LATE -> "Kafka cannot take events now, and the spool did not take it in time";
+            case IN_DOUBT -> "Kafka cannot take events now, and the spool did not confirm it";
+            case COMMITTED -> throw new IllegalStateException("decided above");
+        };
+        return new Failed(ErrorCode.UNAVAILABLE, why, doubtful || kept == SpoolQueue.Kept.IN_DOUBT, Fault.BACKEND);
     }
 
     private void lookSoon() {
@@ -263,6 +291,26 @@ public final class Deliveries implements AutoCloseable {
     /** The spool cannot be asked. */
     public void spoolAway() {
         see(Spool.AWAY);
+    }
+
+    /**
+     * Channels that are held up: events of these follow what is in the spool, whatever the state. When this returns, none
+     * passes it by.
+     */
+    public void spoolHolds(Set<String> channels) {
+        if (channels.equals(heldUp)) {
+            return; // nearly always: both are empty
+        }
+        lock.writeLock().lock();
+        try {
+            Set<String> now = new HashSet<>(channels);
+            if (keeping.get() + keepingBehindHeld.get() > 0) {
+                now.addAll(heldUp); // one of theirs may not have been committed when that was asked
+            }
+            heldUp = Set.copyOf(now);
+        } finally {
+            lock.writeLock().unlock();
+        }
     }
 
     private void see(Spool now) {
@@ -347,7 +395,7 @@ public final class Deliveries implements AutoCloseable {
     private void unpark(State after) {
         for (Parked p = parked.poll(); p != null; p = parked.poll()) {
             CompletableFuture<PublishOutcome> answer = p.answer;
-            var _ = (after.direct() ? write(p.event, p.millis, after) : keep(p.event, p.millis, false, false))
+            var _ = (after.direct() ? pass(p.event, p.millis, after) : keep(p.event, p.millis, false, false))
                     .thenAccept(answer::complete);
         }
     }

@@ -27,6 +27,9 @@ public interface SpoolQueue {
      */
     CompletableFuture<Kept> keep(Event event, long millis, boolean doubtful);
 
+    /** Whether there is room for events that wait behind ones that cannot be relayed, perhaps for days. */
+    boolean roomBehindHeld();
+
     /** Whether it would take an event now. */
     boolean usable();
 }

@@ -26,7 +26,9 @@ import org.slf4j.LoggerFactory;
  * HOLDING    another instance has the table                                IDLE, for a while
  * HOLDING    it is ours, Kafka says what was relayed last, that is gone    RELAYING
  * RELAYING   rows: written and committed, then deleted                     RELAYING
+ * RELAYING   a row that cannot be read: marked, its channel passed over    RELAYING
  * RELAYING   no more work                                                  IDLE
+ * RELAYING   only such rows are left, for a while                          IDLE, for a while
  * any        a failure, of PostgreSQL or Kafka                             IDLE, for a while; then all from the beginning
  * </pre>
  */
@@ -40,6 +42,9 @@ public final class Relay implements AutoCloseable {
     private static final long LINGER_MILLIS = 100;
 
     private static final long PAUSE_MILLIS = 1_000;
+    /** Who only finds rows that it cannot read lets go of the table after this: another instance may be newer. */
+    private static final long HAND_OVER_NANOS = 2_000_000_000L;
+
     private static final Duration END_WITHIN = Duration.ofSeconds(2);
 
     /** What the relay needs to know of the world, and tells it. Any thread; nothing blocks. */
@@ -76,6 +81,7 @@ public final class Relay implements AutoCloseable {
     private final Wakeup wakeup = new Wakeup();
     private volatile boolean closing;
     private @Nullable Thread thread;
+    private boolean handOver; // by the thread alone
 
     /** Not yet started. */
     public Relay(
@@ -136,6 +142,10 @@ public final class Relay implements AutoCloseable {
                     recover(ours, relayLog.begin());
                     relay(ours, relayLog);
                 }
+                if (handOver) {
+                    handOver = false;
+                    Thread.sleep(PAUSE_MILLIS); // longer than others wait between two looks
+                }
             }
         } catch (PostgresFailure e) {
             beginAgain("PostgreSQL", e);
@@ -177,11 +187,20 @@ public final class Relay implements AutoCloseable {
     }
 
     private void relay(RelayTable.Held ours, RelayLog relayLog) throws InterruptedException {
+        long idleSince = System.nanoTime();
         while (!closing && surroundings.mayRelay()) {
-            List<RelayRow> rows = Position.fitting(ours.next(limits.rows(), limits.bytes()));
+            RelayTable.Next next = ours.next(limits.rows(), limits.bytes());
+            next.unread().forEach(ours::passOver); // before anything that follows them could be taken for the next
+            List<RelayRow> rows = Position.fitting(next.rows());
             if (rows.isEmpty()) {
-                surroundings.empty();
-                wakeup.await(LINGER_MILLIS);
+                if (System.nanoTime() - idleSince >= HAND_OVER_NANOS && ours.keepsUnread()) {
+                    handOver = true;
+                    return;
+                }
+                if (next.unread().isEmpty()) {
+                    surroundings.empty();
+                    wakeup.await(LINGER_MILLIS);
+                }
                 continue;
             }
             Position position = Position.of(rows);
@@ -197,6 +216,7 @@ public final class Relay implements AutoCloseable {
             }
             ours.delete(position.seqs());
             relayed.increment(rows.size());
+            idleSince = System.nanoTime();
             surroundings.relayed();
         }
     }

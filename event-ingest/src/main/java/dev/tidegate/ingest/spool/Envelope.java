@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * UTF-8. Bytes and not columns of text, since a value may hold what PostgreSQL's text cannot (a zero). Stateless.
  */
 final class Envelope {
-    private static final byte VERSION = 1;
+    /** Newest version that is known here, and the one that is written. */
+    static final byte VERSION = 1;
 
     private Envelope() {}
 
@@ -55,6 +56,7 @@ final class Envelope {
      * The event of a row.
      *
      * @throws IllegalArgumentException if the envelope is none of ours, e.g. a later version's
+     * @throws dev.tidegate.protocol.ProtocolException if the channel's name is none
      */
     static Event decode(String channel, String id, byte[] envelope, byte[] payload) {
         ByteBuffer in = ByteBuffer.wrap(envelope);
@@ -67,9 +69,15 @@ final class Envelope {
             String contentType = text(in);
             String traceparent = text(in);
             int count = in.getInt();
+            if (count < 0) {
+                throw new IllegalArgumentException("envelope: " + count + " attributes (expected: 0 or more)");
+            }
             List<Event.Attribute> attributes = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 attributes.add(new Event.Attribute(needed(in), needed(in)));
+            }
+            if (in.hasRemaining()) {
+                throw new IllegalArgumentException("envelope: " + in.remaining() + " bytes after its end");
             }
             return new Event(
                     ChannelName.parse(channel), id, type, source, contentType, payload, traceparent, attributes);

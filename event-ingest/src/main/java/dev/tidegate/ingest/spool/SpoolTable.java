@@ -4,9 +4,13 @@ import dev.tidegate.ingest.postgres.Session;
 import dev.tidegate.ingest.relay.RelayRow;
 import dev.tidegate.ingest.relay.RelayTable;
 import dev.tidegate.postgres.PostgresServer;
+import dev.tidegate.protocol.ProtocolException;
 import io.r2dbc.spi.Readable;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -18,8 +22,8 @@ public final class SpoolTable implements RelayTable {
     private static final String NEXT = """
             SELECT seq, channel, event_id, accepted_at, envelope, payload FROM (
                 SELECT *, sum(bytes) OVER (ORDER BY seq) - bytes AS before
-                FROM ingest.spool WHERE topic = $1 AND fault IS NULL ORDER BY seq LIMIT $2) AS head
-            WHERE before < $3 ORDER BY seq""";
+                FROM ingest.spool AS s WHERE %s ORDER BY seq LIMIT $3) AS head
+            WHERE before < $4 ORDER BY seq""".formatted(SpoolRows.RELAYABLE);
 
     private final PostgresServer server;
     private final Duration connectWithin;
@@ -62,8 +66,37 @@ public final class SpoolTable implements RelayTable {
         }
 
         @Override
-        public List<RelayRow> next(int maxRows, long maxBytes) {
-            return session.rows(NEXT, SpoolTable::row, topic, maxRows, maxBytes);
+        public Next next(int maxRows, long maxBytes) {
+            List<RelayRow> rows = new ArrayList<>();
+            Map<String, Unread> unread = new LinkedHashMap<>(); // by channel, at most one for each of maxRows
+            for (Row row : session.rows(NEXT, SpoolTable::row, topic, (int) Envelope.VERSION, maxRows, maxBytes)) {
+                if (unread.containsKey(row.channel)) {
+                    continue; // behind it
+                }
+                try {
+                    rows.add(row.read());
+                } catch (IllegalArgumentException | ProtocolException e) {
+                    unread.put(row.channel, new Unread(row.seq, row.channel, String.valueOf(e.getMessage())));
+                }
+            }
+            return new Next(rows, List.copyOf(unread.values()));
+        }
+
+        @Override
+        public void passOver(Unread row) {
+            var _ = session.update(
+                    "UPDATE ingest.spool SET unread_by = $3, unread_why = $4 WHERE topic = $1 AND seq = $2",
+                    topic,
+                    row.seq(),
+                    (int) Envelope.VERSION,
+                    row.why().replace("\0", ""));
+        }
+
+        @Override
+        public boolean keepsUnread() {
+            return session.isTrue(
+                    "SELECT EXISTS (SELECT 1 FROM ingest.spool WHERE " + SpoolRows.UNREAD + ")", topic, (int)
+                            Envelope.VERSION);
         }
 
         @Override
@@ -102,14 +135,20 @@ public final class SpoolTable implements RelayTable {
         }
     }
 
-    private static RelayRow row(Readable row) {
-        return new RelayRow(
+    /** What the columns hold; that the envelope can be read is not yet said. */
+    private record Row(long seq, String channel, String eventId, byte[] envelope, byte[] payload, long millis) {
+        RelayRow read() {
+            return new RelayRow(seq, Envelope.decode(channel, eventId, envelope, payload), millis);
+        }
+    }
+
+    private static Row row(Readable row) {
+        return new Row(
                 number(row, "seq"),
-                Envelope.decode(
-                        needed(row, "channel", String.class),
-                        needed(row, "event_id", String.class),
-                        needed(row, "envelope", byte[].class),
-                        needed(row, "payload", byte[].class)),
+                needed(row, "channel", String.class),
+                needed(row, "event_id", String.class),
+                needed(row, "envelope", byte[].class),
+                needed(row, "payload", byte[].class),
                 number(row, "accepted_at"));
     }
 

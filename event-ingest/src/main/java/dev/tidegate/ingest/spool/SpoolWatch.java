@@ -10,6 +10,8 @@ import dev.tidegate.postgres.PostgresServer;
 import dev.tidegate.postgres.Schema;
 import io.r2dbc.spi.Readable;
 import java.time.Duration;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -43,12 +45,8 @@ public final class SpoolWatch implements AutoCloseable {
     /** Between two attempts; each takes a second at most. */
     private static final long CLOSE_AGAIN_NANOS = TimeUnit.SECONDS.toNanos(2);
 
-    private static final String COUNT = """
-            SELECT count(*) FILTER (WHERE fault IS NULL), coalesce(sum(bytes), 0)::bigint,
-                coalesce(min(accepted_at) FILTER (WHERE fault IS NULL), 0), count(fault)
-            FROM ingest.spool WHERE topic = $1""";
-
-    private static final String ANY = "SELECT EXISTS (SELECT 1 FROM ingest.spool WHERE topic = $1 AND fault IS NULL)";
+    /** Between two warnings of the same rows that cannot be read. */
+    private static final long WARN_NANOS = TimeUnit.MINUTES.toNanos(5);
 
     private final PostgresServer server;
     private final PostgresSettings postgres;
@@ -78,6 +76,8 @@ public final class SpoolWatch implements AutoCloseable {
     private long countAt;
     private boolean counted;
     private @Nullable String told;
+    private boolean warned;
+    private long warnedAt;
 
     /**
      * Not yet started.
@@ -223,12 +223,16 @@ public final class SpoolWatch implements AutoCloseable {
             deliveries.spoolBusy(); // when it returns, nobody passes by any more
             letGo(session);
         }
-        long rows = count(session);
+        // Before the rows are counted: what is no longer held up in between is counted.
+        List<SpoolRows.Held> held = held(session);
+        boolean tooMany = held.size() > SpoolRows.MAX_HELD_CHANNELS;
+        long rows = count(session) + (tooMany ? NEARLY_EMPTY + 1 : 0);
         busy = rows > 0;
         boolean settled =
                 !everContended || now - contendedAt >= settings.settle().toNanos();
         if (rows > 0) {
             deliveries.spoolHasRows();
+            deliveries.spoolHolds(SpoolRows.channels(held)); // after it: what was held up may be among the rows
             letGo(session);
             wakeRelay.run();
             if (settled && (close || rows <= NEARLY_EMPTY)) {
@@ -240,6 +244,7 @@ public final class SpoolWatch implements AutoCloseable {
                 deliveries.spoolEmpty();
             }
         } else if (holding) {
+            deliveries.spoolHolds(SpoolRows.channels(held)); // before it: nothing passes them by
             deliveries.spoolClear();
         } else if (settled && deliveries.keeping() == 0 && !(deliveries.closing() && now - closedAt < GRACE_NANOS)) {
             take(session);
@@ -268,7 +273,11 @@ public final class SpoolWatch implements AutoCloseable {
     /** Takes the floor, and looks again: what was inserted before is there now, and nothing comes after. */
     private void take(Session session) {
         holding = session.isTrue("SELECT pg_try_advisory_lock_shared($1)", floor.lock());
-        if (holding && !session.isTrue(ANY, floor.topic())) {
+        Set<String> held = holding ? SpoolRows.channels(held(session)) : Set.of();
+        if (holding
+                && held.size() <= SpoolRows.MAX_HELD_CHANNELS
+                && !session.isTrue(SpoolRows.ANY, floor.topic(), (int) Envelope.VERSION)) {
+            deliveries.spoolHolds(held);
             deliveries.spoolClear();
             if (!deliveries.direct()) {
                 letGo(session); // something came between; else our own writer would wait for us
@@ -277,6 +286,24 @@ public final class SpoolWatch implements AutoCloseable {
             letGo(session);
             deliveries.spoolEmpty();
         }
+    }
+
+    /** The rows that cannot be read here; said aloud now and then, as long as there are any. */
+    private List<SpoolRows.Held> held(Session session) {
+        List<SpoolRows.Held> held = SpoolRows.held(session, floor.topic());
+        depth.heldUpBy(held);
+        long now = System.nanoTime();
+        if (held.isEmpty()) {
+            warned = false;
+        } else if (!warned || now - warnedAt >= WARN_NANOS) {
+            warned = true;
+            warnedAt = now;
+            log.warn(
+                    "{} rows of ingest.spool cannot be read by this version and hold up their channels; first: {}",
+                    held.size(),
+                    held.getFirst());
+        }
+        return held;
     }
 
     private void letGo(Session session) {
@@ -290,16 +317,20 @@ public final class SpoolWatch implements AutoCloseable {
     private long count(Session session) {
         long start = System.nanoTime();
         if (counted && start - countAt < 0) {
-            return session.isTrue(ANY, floor.topic()) ? Math.max(1, depth.rows()) : 0;
+            return session.isTrue(SpoolRows.ANY, floor.topic(), (int) Envelope.VERSION)
+                    ? Math.max(1, depth.relayable())
+                    : 0;
         }
         long rows = session.row(
-                COUNT,
+                SpoolRows.COUNT,
                 row -> {
                     long n = longAt(row, 0);
-                    depth.counted(n, longAt(row, 1), longAt(row, 2), longAt(row, 3));
-                    return n;
+                    long held = longAt(row, 4);
+                    depth.counted(n, longAt(row, 1), longAt(row, 2), longAt(row, 3), held);
+                    return n - held;
                 },
-                floor.topic());
+                floor.topic(),
+                (int) Envelope.VERSION);
         long took = System.nanoTime() - start;
         countAt = System.nanoTime() + Math.max(settings.poll().toNanos(), COUNT_SHARE * took);
         counted = true;

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -45,6 +46,9 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
     private static final long FLOORLESS_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final Duration MIGRATED_LOOK = Duration.ofMillis(100);
+
+    private static final String BEHIND_HELD = "SELECT count(DISTINCT channel) FROM (SELECT channel FROM ingest.spool"
+            + " WHERE " + SpoolRows.UNREAD + " AND channel = ANY($3) ORDER BY seq FOR SHARE) AS ahead";
 
     private static final String LOCK_NOT_AVAILABLE = "55P03";
 
@@ -105,6 +109,11 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
     @Override
     public boolean usable() {
         return available && !depth.full();
+    }
+
+    @Override
+    public boolean roomBehindHeld() {
+        return depth.roomBehindHeld();
     }
 
     @Override
@@ -271,7 +280,7 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
     private void insert(List<Item> batch, boolean[] committing) {
         Session s = connected();
         s.begin();
-        takeFloor(s);
+        boolean passing = takeFloor(s, batch);
         int from = 0;
         while (from < batch.size()) {
             // Powers of two, so that few statements are ever prepared.
@@ -279,17 +288,27 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
             insert(s, batch.subList(from, from + count));
             from += count;
         }
-        s.tell(Floor.CHANNEL, floor.rows());
+        if (passing) {
+            s.tell(Floor.CHANNEL, floor.rows());
+        }
         committing[0] = true;
         s.commit();
         committing[0] = false;
     }
 
-    /** So that nobody passes by what we are about to insert; held to the end of the transaction (ADR 114). */
-    private void takeFloor(Session s) {
+    /**
+     * So that nobody passes by what we are about to insert; held to the end of the transaction (ADR 114). Not needed where
+     * all of it goes behind rows that hold up their channels: nobody passes those by.
+     *
+     * @return whether it is for the relay
+     */
+    private boolean takeFloor(Session s, List<Item> batch) {
         boolean taken = s.isTrue("SELECT pg_try_advisory_xact_lock($1)", floor.lock());
         if (taken || (floorless && System.nanoTime() - floorlessUntil < 0)) {
-            return;
+            return true;
+        }
+        if (isBehindHeld(s, batch)) {
+            return false;
         }
         s.rollback();
         // By itself, since a notification is sent at the end of its transaction.
@@ -310,6 +329,22 @@ public final class SpoolWriter implements SpoolQueue, AutoCloseable {
             s.rollback();
             s.begin();
         }
+        return true;
+    }
+
+    /** The rows ahead are locked until we commit: whoever relays or releases them waits for ours, and then finds them. */
+    private boolean isBehindHeld(Session s, List<Item> batch) {
+        String[] channels = batch.stream()
+                .map(item -> item.event.channel().value())
+                .distinct()
+                .toArray(String[]::new);
+        long held = s.row(
+                BEHIND_HELD,
+                row -> Objects.requireNonNull(row.get(0, Long.class)),
+                floor.topic(),
+                (int) Envelope.VERSION,
+                channels);
+        return held == channels.length;
     }
 
     private void insert(Session s, List<Item> rows) {

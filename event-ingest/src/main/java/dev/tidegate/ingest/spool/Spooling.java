@@ -49,6 +49,12 @@ public final class Spooling implements AutoCloseable {
         Gauge.builder("tidegate.ingest.spool.faulty", depth, SpoolDepth::faulty)
                 .description("Events in the spool that can never be relayed")
                 .register(meters);
+        Gauge.builder("tidegate.ingest.spool.unreadable", depth, SpoolDepth::unreadable)
+                .description("Events in the spool that this version cannot read; each holds up its channel")
+                .register(meters);
+        Gauge.builder("tidegate.ingest.spool.held", depth, SpoolDepth::held)
+                .description("Events in the spool that are held up: the unreadable ones and what follows them")
+                .register(meters);
         Gauge.builder("tidegate.ingest.spool.available", this, s -> s.queue().usable() ? 1 : 0)
                 .description("1 while an event could be spooled")
                 .register(meters);
@@ -151,6 +157,11 @@ public final class Spooling implements AutoCloseable {
         @Override
         public CompletableFuture<Kept> keep(Event event, long millis, boolean doubtful) {
             return CompletableFuture.completedFuture(Kept.AWAY);
+        }
+
+        @Override
+        public boolean roomBehindHeld() {
+            return false;
         }
 
         @Override

@@ -83,13 +83,21 @@ class DeliveriesTest {
     }
 
     private static final class PlayedSpool implements SpoolQueue {
+        volatile CompletableFuture<Kept> commit; // null: at once
         final List<String> kept = Collections.synchronizedList(new ArrayList<>());
         volatile Kept answer = Kept.COMMITTED;
+        volatile boolean room = true;
 
         @Override
         public CompletableFuture<Kept> keep(Event event, long millis, boolean doubtful) {
             kept.add(event.id() + (doubtful ? "?" : ""));
-            return CompletableFuture.completedFuture(answer);
+            CompletableFuture<Kept> later = commit;
+            return later != null ? later : CompletableFuture.completedFuture(answer);
+        }
+
+        @Override
+        public boolean roomBehindHeld() {
+            return room;
         }
 
         @Override
@@ -172,6 +180,54 @@ class DeliveriesTest {
         // until the spool is empty
         awaitState("healthy");
         assertThat(deliver("fourth")).isNotDone();
+    }
+
+    @Test
+    @DisplayName("Events of a channel that is held up in the spool go behind it; those of others go to Kafka")
+    void heldUp() {
+        start(Policy.ALWAYS);
+        // when
+        deliveries.spoolHolds(Set.of("chat:held"));
+        CompletableFuture<PublishOutcome> held = deliveries.deliver(event("chat:held", "held"));
+        CompletableFuture<PublishOutcome> other = deliver("other");
+        // then
+        assertThat(held).isCompletedWithValue(new Spooled());
+        assertThat(spool.kept).containsExactly("held");
+        kafka.answer("other", STORED);
+        assertThat(other).isCompletedWithValue(STORED);
+        assertThat(deliveries.stateName()).isEqualTo("healthy");
+        // when there is no room behind it
+        spool.room = false;
+        // then that channel alone is refused
+        assertThat(deliveries.deliver(event("chat:held", "more")).join())
+                .isInstanceOfSatisfying(Failed.class, f -> assertThat(f.code()).isEqualTo(ErrorCode.UNAVAILABLE));
+        // when it is held up no longer
+        deliveries.spoolHolds(Set.of());
+        // then
+        var _ = deliveries.deliver(event("chat:held", "free"));
+        kafka.answer("free", STORED);
+        assertThat(spool.kept).containsExactly("held");
+    }
+
+    @Test
+    @DisplayName("A channel stays held up while an event of it is on its way into the spool")
+    void heldUpUntilCommitted() {
+        start(Policy.ALWAYS);
+        deliveries.spoolHolds(Set.of("chat:held"));
+        CompletableFuture<Kept> commit = new CompletableFuture<>();
+        spool.commit = commit;
+        var _ = deliveries.deliver(event("chat:held", "first"));
+        // when
+        deliveries.spoolHolds(Set.of());
+        var _ = deliveries.deliver(event("chat:held", "second"));
+        // then
+        assertThat(spool.kept).containsExactly("first", "second");
+        // when both are committed
+        commit.complete(Kept.COMMITTED);
+        deliveries.spoolHolds(Set.of());
+        var _ = deliveries.deliver(event("chat:held", "third"));
+        // then
+        assertThat(spool.kept).containsExactly("first", "second");
     }
 
     @Test

@@ -14,12 +14,15 @@ import dev.tidegate.testsupport.Topics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntPredicate;
@@ -52,7 +55,10 @@ class RelayTest {
     private static final class MemoryTable implements RelayTable {
         private final TreeMap<Long, RelayRow> rows = new TreeMap<>();
         private final TreeMap<Long, String> aside = new TreeMap<>();
+        private final TreeMap<Long, String> passedOver = new TreeMap<>(); // channel by number
+        private final Set<Long> unreadable = ConcurrentHashMap.newKeySet();
         private final AtomicInteger deletes = new AtomicInteger();
+        private final AtomicInteger releases = new AtomicInteger();
         private volatile IntPredicate deleteFails = n -> false;
         private boolean held;
 
@@ -86,12 +92,42 @@ class RelayTest {
 
         private final class Ours implements Held {
             @Override
-            public List<RelayRow> next(int maxRows, long maxBytes) {
+            public Next next(int maxRows, long maxBytes) {
                 synchronized (MemoryTable.this) {
-                    return rows.values().stream()
-                            .filter(r -> !aside.containsKey(r.seq()))
+                    List<RelayRow> next = new ArrayList<>();
+                    Map<String, Unread> unread = new HashMap<>();
+                    rows.values().stream()
+                            .filter(r -> !aside.containsKey(r.seq()) && !isBehind(r))
                             .limit(maxRows)
-                            .toList();
+                            .forEach(r -> {
+                                String channel = r.event().channel().value();
+                                if (unreadable.contains(r.seq())) {
+                                    unread.putIfAbsent(channel, new Unread(r.seq(), channel, "a later version"));
+                                } else if (!unread.containsKey(channel)) {
+                                    next.add(r);
+                                }
+                            });
+                    return new Next(next, List.copyOf(unread.values()));
+                }
+            }
+
+            private boolean isBehind(RelayRow r) {
+                return passedOver
+                        .headMap(r.seq(), true)
+                        .containsValue(r.event().channel().value());
+            }
+
+            @Override
+            public void passOver(Unread row) {
+                synchronized (MemoryTable.this) {
+                    passedOver.put(row.seq(), row.channel());
+                }
+            }
+
+            @Override
+            public boolean keepsUnread() {
+                synchronized (MemoryTable.this) {
+                    return !passedOver.isEmpty();
                 }
             }
 
@@ -124,6 +160,7 @@ class RelayTest {
                 synchronized (MemoryTable.this) {
                     held = false;
                 }
+                releases.incrementAndGet();
             }
         }
     }
@@ -261,5 +298,34 @@ class RelayTest {
         }
         assertEachOnceInOrder(10);
         assertThat(table.aside).containsOnlyKeys(4L);
+    }
+
+    @Test
+    @DisplayName(
+            "A row that cannot be read holds up its channel alone, and the table is let go for one who can read it")
+    void unreadable() {
+        // given the third event of channel c1, of 100
+        fill(100);
+        table.unreadable.add(3L * 15);
+        // when
+        try (Relay one = relay()) {
+            int behind = 100 / 7 + 1 - 2;
+            await().atMost(Duration.ofSeconds(60)).until(() -> table.rows.size() == behind);
+            // then the others are relayed, and what holds up is left to another, now and then
+            assertThat(table.passedOver).containsOnlyKeys(3L * 15);
+            int before = table.releases.get();
+            await().atMost(Duration.ofSeconds(60)).until(() -> table.releases.get() > before);
+            one.wake();
+        }
+        assertThat(log()).hasSize(100 - table.rows.size());
+        // when one comes that can read it
+        table.unreadable.clear();
+        table.passedOver.clear();
+        try (Relay newer = relay()) {
+            awaitEmpty();
+            newer.wake();
+        }
+        // then
+        assertEachOnceInOrder(100);
     }
 }

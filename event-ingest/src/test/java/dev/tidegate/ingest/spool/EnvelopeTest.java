@@ -45,6 +45,8 @@ class EnvelopeTest {
             assertThatThrownBy(() -> Envelope.decode("a", "1", cut, PAYLOAD))
                     .isInstanceOf(IllegalArgumentException.class);
         }
+        assertThatThrownBy(() -> Envelope.decode("a", "1", Arrays.copyOf(good, good.length + 1), PAYLOAD))
+                .hasMessage("envelope: 1 bytes after its end");
         byte[] later = good.clone();
         later[0] = 2;
         assertThatThrownBy(() -> Envelope.decode("a", "1", later, PAYLOAD))
