@@ -59,6 +59,13 @@ public record NamespaceSettings(@DefaultValue Map<String, Namespace> namespaces)
             if (personal && Boolean.TRUE.equals(anonymousSubscribe)) {
                 throw new InvalidSetting(name + ".anonymous-subscribe", true, "false, since the namespace is personal");
             }
+            if (slowClient == SlowClient.CONFLATE && delivery == Delivery.FASTEST) {
+                throw new InvalidSetting(
+                        name + ".slow-client",
+                        "conflate",
+                        "park, drop or disconnect while " + name + ".delivery is fastest: which event of a subject is"
+                                + " the newest is known by its place in Kafka, which a copy over Redis does not have");
+            }
         }
 
         /** Lets {@code chat: {}} declare a namespace with every default: the binder sees an empty text there. */

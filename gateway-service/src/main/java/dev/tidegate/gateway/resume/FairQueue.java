@@ -11,10 +11,14 @@ import org.jspecify.annotations.Nullable;
  * @param <T> what waits
  */
 public final class FairQueue<T> {
+    /** Fewer idle turns are not worth a sweep. */
+    private static final int MIN_SWEEP = 64;
+
     private final int bound;
     private final IdentityHashMap<Object, ArrayDeque<T>> byOwner = new IdentityHashMap<>();
     private final ArrayDeque<Object> turns = new ArrayDeque<>(); // each owner that has something waiting, once
     private int size;
+    private int idle; // owners that have a turn coming and nothing waiting, since it was taken back
 
     /** @param bound most that wait, of all owners together */
     public FairQueue(int bound) {
@@ -32,6 +36,8 @@ public final class FairQueue<T> {
             own = new ArrayDeque<>(1);
             byOwner.put(owner, own);
             turns.add(owner);
+        } else if (own.isEmpty()) {
+            idle--;
         }
         own.add(what);
         return true;
@@ -39,19 +45,48 @@ public final class FairQueue<T> {
 
     /** Takes out what the next owner has waited for longest; null if nothing waits. */
     public @Nullable T poll() {
-        Object owner = turns.poll();
-        ArrayDeque<T> own = owner == null ? null : byOwner.get(owner);
-        if (owner == null || own == null) {
-            return null;
+        Object owner;
+        while ((owner = turns.poll()) != null) {
+            ArrayDeque<T> own = byOwner.get(owner);
+            T next = own == null ? null : own.poll();
+            if (own == null || own.isEmpty()) {
+                byOwner.remove(owner);
+            } else {
+                turns.add(owner);
+            }
+            if (next != null) {
+                size--;
+                return next;
+            }
+            idle--;
+        }
+        return null;
+    }
+
+    /**
+     * Takes back what an owner has put in and that has not come out; its room is free at once. Takes as long as the owner
+     * has things waiting; the turns of owners who have none left are swept once they are half of all.
+     *
+     * @return whether it was there
+     */
+    public boolean remove(Object owner, T what) {
+        ArrayDeque<T> own = byOwner.get(owner);
+        if (own == null || !own.remove(what)) {
+            return false;
         }
         size--;
-        T next = own.poll();
-        if (own.isEmpty()) {
-            byOwner.remove(owner);
-        } else {
-            turns.add(owner);
+        if (own.isEmpty() && ++idle > Math.max(MIN_SWEEP, turns.size() / 2)) {
+            turns.removeIf(o -> {
+                ArrayDeque<T> its = byOwner.get(o);
+                boolean gone = its == null || its.isEmpty();
+                if (gone) {
+                    byOwner.remove(o);
+                }
+                return gone;
+            });
+            idle = 0;
         }
-        return next;
+        return true;
     }
 
     /** How many wait. */

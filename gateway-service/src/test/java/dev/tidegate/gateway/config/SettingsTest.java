@@ -79,6 +79,16 @@ class SettingsTest {
         assertThat(bound.get("quotes").slowClient()).isEqualTo(SlowClient.CONFLATE);
     }
 
+    @Test
+    void conflatingNeedsAnOrder() {
+        Map<String, String> properties = Map.of(
+                "tidegate.namespaces.quotes.slow-client", "conflate", "tidegate.namespaces.quotes.delivery", "fastest");
+        assertThatThrownBy(() -> bind("tidegate", NamespaceSettings.class, properties))
+                .rootCause()
+                .hasMessageStartingWith("tidegate.namespaces.quotes.slow-client: conflate (expected: park, drop or"
+                        + " disconnect while tidegate.namespaces.quotes.delivery is fastest");
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

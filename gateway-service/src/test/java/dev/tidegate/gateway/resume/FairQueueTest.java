@@ -46,6 +46,37 @@ class FairQueueTest {
     }
 
     @Test
+    void whatIsTakenBackFreesItsRoomAndKeepsTheTurnsOfTheOthers() {
+        // given
+        FairQueue<Item> queue = new FairQueue<>(3);
+        Integer stays = 1001;
+        Item first = new Item(stays, 1);
+        Item second = new Item(stays, 2);
+        assertThat(queue.offer(stays, first)).isTrue();
+        assertThat(queue.offer(stays, second)).isTrue();
+        // when
+        for (int i = 0; i < 1000; i++) {
+            Integer passing = 2000 + i;
+            Item item = new Item(passing, 0);
+            assertThat(queue.offer(passing, item)).isTrue();
+            assertThat(queue.remove(passing, item)).isTrue();
+            assertThat(queue.remove(passing, item)).isFalse();
+        }
+        Integer comesBack = 2999;
+        Item back = new Item(comesBack, 1);
+        assertThat(queue.offer(comesBack, back)).isTrue();
+        assertThat(queue.remove(stays, first)).isTrue();
+        // then
+        assertThat(queue.size()).isEqualTo(2);
+        assertThat(queue.poll()).isSameAs(second);
+        assertThat(queue.poll()).isSameAs(back);
+        assertThat(queue.poll()).isNull();
+        assertThat(queue.size()).isZero();
+        assertThat(queue.offer(stays, first)).isTrue();
+        assertThat(queue.poll()).isSameAs(first);
+    }
+
+    @Test
     void whoeverWaitsIsPassedByNobodyTwice() {
         // given
         long seed = new Random().nextLong(1L << 40);

@@ -58,12 +58,21 @@ public final class HttpReplaySource implements ReplaySource, AutoCloseable {
         for (LoopReplay l : loops) {
             if (l.loop().inEventLoop()) {
                 l.add(pending);
-                return pending::cancel;
+                return () -> cancel(l, pending);
             }
         }
         LoopReplay any = loops.get(ThreadLocalRandom.current().nextInt(loops.size()));
         any.loop().execute(() -> any.add(pending));
-        return pending::cancel;
+        return () -> cancel(any, pending);
+    }
+
+    private static void cancel(LoopReplay where, Pending pending) {
+        if (where.loop().inEventLoop()) {
+            where.cancel(pending);
+            return;
+        }
+        pending.cancel(); // it is told nothing from here on
+        where.loop().execute(() -> where.cancel(pending));
     }
 
     /** Fails what waits and closes the connections; sessions are gone by then. */

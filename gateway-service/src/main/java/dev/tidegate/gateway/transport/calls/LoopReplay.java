@@ -65,6 +65,9 @@ final class LoopReplay {
             pending.fail("the gateway is shutting down");
             return;
         }
+        if (pending.cancelled()) {
+            return; // on its way here
+        }
         metrics.replayRequests.increment();
         if (!queue.add(pending)) {
             metrics.replayRefused.increment();
@@ -77,6 +80,13 @@ final class LoopReplay {
             openWindow();
         }
         // Else a call that ends opens it.
+    }
+
+    /** Nobody waits for its answer any more: if it has not travelled, its room in the queue is free. */
+    void cancel(Pending pending) {
+        assert loop.inEventLoop();
+        pending.cancel();
+        queue.cancelled(pending);
     }
 
     /** Whoever is alone hardly waits; in a storm a call costs more than its requests, and fuller ones are worth a wait. */

@@ -30,6 +30,8 @@ final class ReplayCall {
         Replay.Request request;
         private final ReplaySource.Listener listener;
         private @Nullable List<Pending> shared;
+        private @Nullable Pending place; // whose place in the queue it has while it waits: its own or that of its like
+        private int waiting; // of a place: listeners that still wait there
         private volatile boolean cancelled; // set by the session's thread, read by the call's
 
         Pending(Replay.Request request, ReplaySource.Listener listener) {
@@ -46,8 +48,44 @@ final class ReplayCall {
             return listener.turn();
         }
 
+        /** It waits for a call, in a place of its own. */
+        void waits() {
+            place = this;
+            waiting = 1;
+        }
+
+        /** In whose place it waits; null if it does not. */
+        @Nullable
+        Pending place() {
+            return place;
+        }
+
+        /** It is cancelled and leaves its place, which others may still need. */
+        void leavePlace() {
+            Pending p = place;
+            if (p == null) {
+                return;
+            }
+            place = null;
+            p.waiting--;
+            List<Pending> s = p.shared;
+            if (s != null && p.waiting < s.size() / 2) { // what is gone is let go of now and then, not one by one
+                s.removeIf(other -> other.place == null);
+            }
+        }
+
+        /** Its place is given up, for a call: those who wait there travel together. */
+        void travels() {
+            place = null;
+            if (shared != null) {
+                shared.forEach(other -> other.place = null);
+            }
+        }
+
         /** Another one that asks for the same, maybe up to further on, gets the same answer. */
         void share(Pending other) {
+            other.place = this;
+            waiting++;
             List<Pending> s = shared;
             if (s == null) {
                 s = new ArrayList<>(2);
@@ -59,8 +97,9 @@ final class ReplayCall {
             }
         }
 
+        /** How many still wait in this place. */
         int listeners() {
-            return shared == null ? 1 : 1 + shared.size();
+            return waiting;
         }
 
         /** Whether nobody waits for the answer any more. */

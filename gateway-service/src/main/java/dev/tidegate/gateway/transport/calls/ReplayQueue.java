@@ -58,6 +58,7 @@ final class ReplayQueue {
             return false;
         }
         listeners++;
+        pending.waits();
         if (share) {
             Pending first = byRequest.putIfAbsent(Asked.of(pending.request), pending);
             if (first != null) {
@@ -67,6 +68,20 @@ final class ReplayQueue {
         }
         inTurn.offer(pending.turn(), pending);
         return true;
+    }
+
+    /** A request that has been cancelled gives its room back at once; nothing if it does not wait here any more. */
+    void cancelled(Pending pending) {
+        Pending place = pending.place();
+        if (place == null) {
+            return;
+        }
+        listeners--;
+        pending.leavePlace();
+        if (place.listeners() == 0) {
+            byRequest.remove(Asked.of(place.request), place);
+            inTurn.remove(place.turn(), place);
+        }
     }
 
     /** Requests that would travel. */
@@ -84,6 +99,7 @@ final class ReplayQueue {
             }
             byRequest.remove(Asked.of(next.request), next);
             listeners -= next.listeners();
+            next.travels();
             if (!next.cancelled()) {
                 taken.add(next);
             }

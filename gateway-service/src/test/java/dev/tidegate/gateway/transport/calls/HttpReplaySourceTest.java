@@ -216,6 +216,56 @@ class HttpReplaySourceTest {
         }
     }
 
+    @Test
+    void whoLeavesFreesItsPlaceInTheQueueAtOnce() throws Exception {
+        // given: a service that answers only when it may, and a queue that is full with two of one place and another
+        CountDownLatch may = new CountDownLatch(1);
+        try (ScriptedServer server = new ScriptedServer((request, out) -> {
+                    may.await();
+                    StringBuilder ends = new StringBuilder();
+                    for (int i = 0; i < Replay.decodeRequests(request.body()).size(); i++) {
+                        ends.append(end(i, true));
+                    }
+                    out.whole(200, "application/x-ndjson", ends.toString());
+                });
+                HttpReplaySource source = source(server.url(), 1, 3, Duration.ofSeconds(20), null)) {
+            Told first = fetch(source, "first").getFirst();
+            server.nextRequest();
+            Told shares = new Told();
+            List<Told> later = new ArrayList<>();
+            LOOP.submit(() -> {
+                        Runnable leaves = source.fetch(request("a"), new Told());
+                        source.fetch(request("a"), shares);
+                        Runnable alone = source.fetch(request("b"), new Told());
+                        // when: one that shares its place leaves, and one that is alone, each more than once
+                        for (int i = 0; i < 2; i++) {
+                            leaves.run();
+                            alone.run();
+                        }
+                        // and others come, stay or leave
+                        for (int i = 0; i < 500; i++) {
+                            source.fetch(request("passing" + i), new Told()).run();
+                            source.fetch(request("a"), new Told()).run();
+                        }
+                        for (String channel : List.of("c", "d", "e")) {
+                            later.add(new Told());
+                            source.fetch(request(channel), later.getLast());
+                        }
+                    })
+                    .sync();
+
+            // then
+            assertThat(later.get(2).await().what).containsExactly("failed the queue of replay requests is full (3)");
+            may.countDown();
+            for (Told t : List.of(first, shares, later.get(0), later.get(1))) {
+                assertThat(t.await().what).containsExactly("end 90 complete");
+            }
+            assertThat(Replay.decodeRequests(server.nextRequest().body()))
+                    .extracting(r -> r.channel().value())
+                    .containsExactly("a", "c", "d");
+        }
+    }
+
     private static Replay.Request request(String channel, long after, long upTo) {
         return new Replay.Request(new ChannelName(channel), new Cursor(EPOCH, 7, after), -1, EPOCH, 7, upTo, 100);
     }
