@@ -148,6 +148,45 @@ class ArchiveTest {
             }
         }
         assertThat(tiers).as("seed %d", seed).isEqualTo(EnumSet.allOf(Replay.Tier.class));
+
+        // when all of them are asked for in one call, and in one more where they left off, until each is complete
+        Map<String, Cursor> at = new LinkedHashMap<>();
+        Map<String, List<Long>> got = new HashMap<>();
+        Map<String, List<Long>> wanted = new HashMap<>();
+        for (String channel : channels) {
+            int p = partitionOf(channel);
+            long after = channel.startsWith("orders:") ? random.nextLong(starts[p]) - 1 : starts[p] - 1;
+            at.put(channel, new Cursor(epoch, p, after));
+            wanted.put(channel, between(truth.get(channel), after, ends[p] - 1));
+        }
+        double reads = stand.metric("tidegate_replay_archive_reads_total");
+        double queries = stand.metric("tidegate_replay_archive_queries_total");
+        while (!at.isEmpty()) {
+            List<String> asked = List.copyOf(at.keySet());
+            List<Answered> answers = stand.replay(asked.stream()
+                    .map(c -> stand.after(c, at.get(c), ends[partitionOf(c)] - 1))
+                    .toList());
+            for (int i = 0; i < asked.size(); i++) {
+                Answered page = answers.get(i);
+                String channel = asked.get(i);
+                assertThat(page.end().error())
+                        .as("seed %d: %s", seed, page.endLine())
+                        .isNull();
+                assertThat(page.gaps()).as("seed %d: %s", seed, channel).isEmpty();
+                assertChained(page, at.get(channel).offset());
+                got.computeIfAbsent(channel, c -> new ArrayList<>()).addAll(page.offsets());
+                if (page.end().complete()) {
+                    at.remove(channel);
+                } else {
+                    at.put(channel, page.end().cursor());
+                }
+            }
+        }
+
+        // then
+        assertThat(got).as("seed %d", seed).isEqualTo(wanted);
+        assertThat(stand.metric("tidegate_replay_archive_reads_total") - reads).isGreaterThanOrEqualTo(12);
+        assertThat(stand.metric("tidegate_replay_archive_queries_total")).isGreaterThan(queries);
     }
 
     private void publish(Random random, List<String> channels, int events, Map<String, List<Long>> truth, long[] ends) {

@@ -67,7 +67,7 @@ public final class Archive implements AutoCloseable {
         return reads.since(epoch, partition, channel.bytes(), first, timestampMillis);
     }
 
-    /** Reads under way. */
+    /** Queries for pages under way. */
     public int active() {
         return reads.active();
     }

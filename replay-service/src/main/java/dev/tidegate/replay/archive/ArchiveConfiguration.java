@@ -76,7 +76,7 @@ public class ArchiveConfiguration {
                         "Partitions that it was given and cannot archive, since PostgreSQL has not said where they stand",
                         archiving,
                         Archiving::unplaced)
-                .gauge("archive.active", "Reads of the archive under way", archive, Archive::active)
+                .gauge("archive.active", "Queries for pages of the archive under way", archive, Archive::active)
                 .gauge("archive.waiting", "Requests waiting for one", archive, Archive::waiting)
                 .gauge("archive.buffered.bytes", "Bytes read and not sent", archive, Archive::bufferedBytes);
     }

@@ -1,13 +1,10 @@
 package dev.tidegate.replay.archive;
 
-import dev.tidegate.protocol.FanoutRecord;
 import dev.tidegate.replay.config.ReplaySettings;
 import dev.tidegate.replay.metrics.ReplayMetrics;
 import dev.tidegate.replay.postgres.Postgres;
 import dev.tidegate.replay.reads.ReadTicket;
 import dev.tidegate.replay.reads.Room;
-import io.r2dbc.spi.Readable;
-import io.r2dbc.spi.Statement;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -16,7 +13,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
@@ -24,30 +20,24 @@ import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 
 /**
- * Reads pages of the archive. So many reads at most are under way, and who comes first is served first; each reads a page at most, so
- * that one who wants all of a huge channel stands at the end of the queue again for each page. Rows come {@value #FETCH} at a time
- * and are asked for when the last were worked off; a page that is full cancels the rest. Any thread; nothing blocks.
+ * Reads pages of the archive. So many queries at most are under way, and who comes first is served first. Who comes while all of them
+ * are at work waits, and as many of those as may share a query do so once one is free ({@link PagesQuery}): nobody waits for others to
+ * come. Each has its share of a query's rows, so that one who wants all of a huge channel stands at the end of the queue again for each.
+ * Any thread; nothing blocks.
  */
 final class ArchiveReads implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ArchiveReads.class);
 
-    /** A page takes milliseconds; what takes longer is given up, and Kafka asked if it can help. */
+    /** A query takes milliseconds, and is cut after a second; what takes longer is given up, and Kafka asked if it can help. */
     static final Duration READ_WITHIN = Duration.ofSeconds(5);
 
-    /** Rows a round trip: at most 4 MB of the largest payloads, mostly some KB. */
-    private static final int FETCH = 64;
+    /**
+     * Pages that find {@code read-buffers} used up end with their first event, so that others go on beside readers who stand still;
+     * at so many times that size nothing more is read before something has been sent.
+     */
+    static final int ROOM_FULL = 2;
 
     private static final long TICK_MILLIS = 100;
-
-    /** The day that a segment's offsets are of leaves out the others; days and offsets have the same order. */
-    private static final String PAGE = """
-            SELECT "offset", id, type, content_type, time, payload FROM replay.archive_event
-            WHERE channel = $1 AND epoch = $2 AND partition = $3 AND "offset" > $4 AND "offset" <= $5
-              AND day >= coalesce((SELECT max(day) FROM replay.archive_segment
-                                   WHERE epoch = $2 AND partition = $3 AND first_offset <= $4 + 1), '-infinity')
-              AND day <= coalesce((SELECT max(day) FROM replay.archive_segment
-                                   WHERE epoch = $2 AND partition = $3 AND first_offset <= $5), 'infinity')
-            ORDER BY day, "offset" LIMIT $6""";
 
     private static final String NEWEST = """
             SELECT count(*) AS found, min("offset") AS oldest FROM (
@@ -64,10 +54,12 @@ final class ArchiveReads implements AutoCloseable {
     private final ReplaySettings.Archive settings;
     private final ReplayMetrics metrics;
     private final Room room;
+    private final long roomFull;
     private final Disposable timer;
 
-    private final ArrayDeque<ReadTicket> waiting = new ArrayDeque<>(); // guarded by this, bounded by settings.readQueue
-    private int active; // guarded by this, bounded by settings.reads
+    // Guarded by this, bounded by settings.readQueue and those that queries under way give back.
+    private final ArrayDeque<ReadTicket> waiting = new ArrayDeque<>();
+    private int active; // queries; guarded by this, bounded by settings.reads
     private boolean closed; // guarded by this
     private final AtomicInteger calls = new AtomicInteger(); // of next(), while one is at work
 
@@ -76,6 +68,7 @@ final class ArchiveReads implements AutoCloseable {
         this.settings = settings;
         this.metrics = metrics;
         this.room = new Room(settings.readBuffers().toBytes());
+        this.roomFull = ROOM_FULL * settings.readBuffers().toBytes();
         this.timer =
                 Schedulers.parallel().schedulePeriodically(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
     }
@@ -105,112 +98,61 @@ final class ArchiveReads implements AutoCloseable {
         }
         do {
             calls.set(1);
-            for (ReadTicket ticket = poll(); ticket != null; ticket = poll()) {
-                read(ticket);
+            for (List<ReadTicket> together = poll(); !together.isEmpty(); together = poll()) {
+                read(together);
             }
         } while (calls.decrementAndGet() > 0);
     }
 
-    private synchronized @Nullable ReadTicket poll() {
-        while (active < settings.reads()) {
-            ReadTicket ticket = waiting.poll();
-            if (ticket == null || !ticket.isOver()) {
-                active += ticket == null ? 0 : 1;
-                return ticket;
+    /** Those that the next query is for; none: there is nothing to be done, or nobody to do it. */
+    private synchronized List<ReadTicket> poll() {
+        List<ReadTicket> together = new ArrayList<>();
+        if (active < settings.reads() && room.used() <= roomFull) {
+            while (together.size() < settings.readGather()) {
+                ReadTicket ticket = waiting.poll();
+                if (ticket == null) {
+                    break;
+                }
+                if (!ticket.isOver()) {
+                    together.add(ticket);
+                }
             }
         }
-        return null;
+        active += together.isEmpty() ? 0 : 1;
+        return together;
     }
 
-    private void read(ReadTicket ticket) {
-        metrics.archiveReads.increment();
-        ReadTicket.Wanted w = ticket.wanted();
-        Page page = new Page(ticket);
-        Disposable _ = postgres.run(
-                        READ_WITHIN,
-                        c -> ArchiveStore.rows(page(c.createStatement(PAGE), w), page::row)
-                                .takeUntil(row -> ticket.isOver())
-                                .count())
+    private void read(List<ReadTicket> together) {
+        metrics.archiveQueries.increment();
+        PagesQuery query = new PagesQuery(together, metrics);
+        Disposable _ = postgres.run(READ_WITHIN, query::run)
                 .subscribe(
-                        rows -> page.end(),
+                        nothing -> {},
                         e -> {
-                            log.debug("A page could not be read from the archive", e);
-                            ticket.end(
-                                    ReadTicket.State.UNAVAILABLE, "the archive cannot be read now: " + e.getMessage());
-                            done();
+                            log.debug("{} pages could not be read from the archive", together.size(), e);
+                            query.fail("the archive cannot be read now: " + e.getMessage());
+                            done(List.of(), List.of());
                         },
-                        this::done);
+                        () -> done(query.left(), query.again()));
     }
 
-    /**
-     * Rows on their way into a ticket, each given when the next has come: one row more than the page may hold is asked for, so that
-     * it is known whether the last of a full page is the last there is. For one thread at a time.
-     */
-    private static final class Page {
-        private final ReadTicket ticket;
-        private final byte[] channel;
-        private FanoutRecord last = new FanoutRecord();
-        private FanoutRecord spare = new FanoutRecord();
-        private long lastOffset = -1;
-
-        Page(ReadTicket ticket) {
-            this.ticket = ticket;
-            this.channel = ticket.wanted().channel().bytes();
-        }
-
-        long row(Readable row) {
-            give();
-            FanoutRecord next = spare;
-            spare = last;
-            last = event(next, channel, row);
-            lastOffset = ArchiveStore.number(row, "offset");
-            return lastOffset;
-        }
-
-        private void give() {
-            if (lastOffset >= 0) {
-                ticket.event(lastOffset, last);
-            }
-        }
-
-        /** There are no more rows, or they are not wanted any more. */
-        void end() {
-            if (lastOffset >= 0) {
-                ticket.lastEvent(lastOffset, last);
-            }
-            ticket.passed(ticket.wanted().upTo());
-        }
-    }
-
-    private static Statement page(Statement s, ReadTicket.Wanted w) {
-        return s.bind("$1", text(w.channel().bytes()))
-                .bind("$2", w.epoch())
-                .bind("$3", w.partition())
-                .bind("$4", w.after())
-                .bind("$5", w.upTo())
-                .bind("$6", w.maxEvents() + 1)
-                .fetchSize(FETCH);
-    }
-
-    private static FanoutRecord event(FanoutRecord record, byte[] channel, Readable row) {
-        record.wrap(channel, row.get("payload", byte[].class), ArchiveStore.number(row, "time"));
-        header(record, FanoutRecord.HEADER_ID, row.get("id", String.class));
-        header(record, FanoutRecord.HEADER_TYPE, row.get("type", String.class));
-        header(record, FanoutRecord.HEADER_CONTENT_TYPE, row.get("content_type", String.class));
-        return record;
-    }
-
-    private static void header(FanoutRecord record, String name, @Nullable String value) {
-        if (value != null) {
-            record.header(name, value.getBytes(StandardCharsets.UTF_8));
-        }
-    }
-
-    private void done() {
+    /** A query is over: those that it did not come to are the next, and who wants more stands at the end. */
+    private void done(List<ReadTicket> left, List<ReadTicket> again) {
+        boolean stopped;
         synchronized (this) {
             active--;
+            stopped = closed;
+            if (!stopped) {
+                left.reversed().forEach(waiting::addFirst);
+                waiting.addAll(again);
+            }
         }
-        next();
+        if (stopped) {
+            left.forEach(ArchiveReads::stop);
+            again.forEach(ArchiveReads::stop);
+        } else {
+            next();
+        }
     }
 
     /** How many events of the channel there are in a covered range, counted back from its end, {@code n} at most. */
@@ -255,17 +197,26 @@ final class ArchiveReads implements AutoCloseable {
 
     private void tick() {
         long now = System.nanoTime();
+        // Whoever has a part of a page need not wait for room that may be held by later requests of the same call.
+        boolean full = room.used() > roomFull;
         List<ReadTicket> late = new ArrayList<>();
         synchronized (this) {
             waiting.removeIf(t -> {
-                boolean tooLate = now - t.since() > settings.readQueueWait().toNanos();
+                boolean tooLate = now - t.since() > settings.readQueueWait().toNanos() || (full && t.found() > 0);
                 if (tooLate) {
                     late.add(t);
                 }
                 return tooLate || t.isOver();
             });
         }
-        late.forEach(t -> refuse(t, "the archive was not free in time"));
+        for (ReadTicket t : late) {
+            if (t.found() > 0) {
+                t.end(ReadTicket.State.CUT, null);
+            } else {
+                refuse(t, "the archive was not free in time");
+            }
+        }
+        next(); // there may be room again
     }
 
     private void refuse(ReadTicket ticket, String why) {
@@ -294,6 +245,10 @@ final class ArchiveReads implements AutoCloseable {
             waiting.clear();
         }
         timer.dispose();
-        refused.forEach(t -> t.end(ReadTicket.State.UNAVAILABLE, "the service stops"));
+        refused.forEach(ArchiveReads::stop);
+    }
+
+    private static void stop(ReadTicket ticket) {
+        ticket.end(ReadTicket.State.UNAVAILABLE, "the service stops");
     }
 }

@@ -106,10 +106,12 @@ public record ReplaySettings(
      * @param batchEvents a batch is written when it holds so many events
      * @param batchBytes or so many bytes; what one poll of Kafka brings may come on top
      * @param linger or when its first record has waited for so long
-     * @param reads most reads at once, of {@code tidegate.postgres.connections}
-     * @param readQueue most requests waiting for one; more are told {@code unavailable}, or read Kafka if that has what they need
-     * @param readQueueWait how long a request waits for a read
-     * @param readBuffers bytes of pages that were read and have not been sent yet, all together
+     * @param reads most queries for pages at once, of {@code tidegate.postgres.connections}
+     * @param readGather most requests that share a query, of those that wait while all queries are at work; 1: none do
+     * @param readQueue most requests waiting for a query; more are told {@code unavailable}, or read Kafka if that has what they need
+     * @param readQueueWait how long a request waits for a query
+     * @param readBuffers bytes of pages that were read and have not been sent yet, all together; beyond that pages are short, and at
+     *     twice that nothing more is read
      */
     public record Archive(
             @DefaultValue("90d") Duration retention,
@@ -117,6 +119,7 @@ public record ReplaySettings(
             @DefaultValue("4MB") DataSize batchBytes,
             @DefaultValue("500ms") Duration linger,
             @DefaultValue("4") int reads,
+            @DefaultValue("128") int readGather,
             @DefaultValue("10000") int readQueue,
             @DefaultValue("5s") Duration readQueueWait,
             @DefaultValue("32MB") DataSize readBuffers) {
@@ -131,6 +134,7 @@ public record ReplaySettings(
             InvalidSetting.unlessBetween(p + "batch-bytes", batchBytes, 1024, 64 << 20);
             InvalidSetting.unlessBetween(p + "linger", linger, Duration.ZERO, Duration.ofMinutes(1));
             InvalidSetting.unlessBetween(p + "reads", reads, 1, 64);
+            InvalidSetting.unlessBetween(p + "read-gather", readGather, 1, 1024);
             InvalidSetting.unlessBetween(p + "read-queue", readQueue, 1, 1_000_000);
             // Not longer: a read goes by what was covered when it was asked for, and an expired day stays only so long.
             InvalidSetting.unlessBetween(

@@ -36,6 +36,7 @@ public final class MeterNames {
         counter("archive.failures", "Attempts to write one that failed", metrics.archiveFailures);
         counter("archive.expired", "Offsets gone from Kafka before they were archived", metrics.archiveExpired);
         counter("archive.reads", "Pages read from the archive", metrics.archiveReads);
+        counter("archive.queries", "Queries for them; what several share is one", metrics.archiveQueries);
         counter("archive.refused", "Requests that found no place among them in time", metrics.archiveRefused);
         counter("events", "Events replayed", metrics.events);
         counter("bytes", "Bytes of frames replayed", metrics.bytes);

@@ -39,8 +39,11 @@ public final class ReplayMetrics {
     /** Offsets that Kafka's retention had removed before they were archived. */
     public final LongAdder archiveExpired = new LongAdder();
 
-    /** Pages read from the archive. */
+    /** Requests that the archive was read for; a page each, or a part of one and the rest by further queries. */
     public final LongAdder archiveReads = new LongAdder();
+
+    /** Queries for them; what several share is one. */
+    public final LongAdder archiveQueries = new LongAdder();
 
     /** Requests that found no place among the archive's reads in time. */
     public final LongAdder archiveRefused = new LongAdder();

@@ -61,6 +61,7 @@ public final class Postgres implements AutoCloseable {
     private static ConnectionPool pool(PostgresServer server, PostgresSettings settings) {
         PostgresqlConnectionConfiguration connection = server.r2dbc("tidegate-replay", settings.connectWithin())
                 .preparedStatementCacheQueries(PREPARED_STATEMENTS)
+                .forceBinary(true) // as text a payload comes in hex, which is taken apart by a regular expression
                 .exceptionLogLevel(e -> LogLevel.DEBUG) // told below, once
                 .build();
         return new ConnectionPool(ConnectionPoolConfiguration.builder(new PostgresqlConnectionFactory(connection))

@@ -58,6 +58,7 @@ class ArchiveDaysTest {
                         DataSize.ofMegabytes(1),
                         Duration.ZERO,
                         1,
+                        1,
                         10,
                         Duration.ofSeconds(5),
                         DataSize.ofMegabytes(1)),

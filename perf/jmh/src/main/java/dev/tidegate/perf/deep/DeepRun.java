@@ -37,6 +37,9 @@ public final class DeepRun {
     /** Calls that a gateway has under way at once, as shipped. */
     private static final int CALLS = 8;
 
+    /** How often all come at once: the first time little of the way that they share is compiled. */
+    private static final int ROUNDS = 5;
+
     /**
      * One client after the other.
      *
@@ -57,19 +60,25 @@ public final class DeepRun {
     /**
      * All at once.
      *
+     * @param round the first one counts from 1
      * @param seconds until the last one had all
      * @param calls that were made
      * @param timesRead how often the partition was read from Kafka
      * @param recordsRead of Kafka in all, as a multiple of what lies between the earliest of them and the end
+     * @param pagesRead of the archive
+     * @param queries for them
+     * @param cpuMicrosPerClient of the replay service
      */
     record Crowd(
             String tier,
+            int round,
             int clients,
             double seconds,
             int calls,
             double timesRead,
             double recordsRead,
             double pagesRead,
+            double queries,
             double cpuMicrosPerClient) {}
 
     /** What is written. */
@@ -270,7 +279,9 @@ public final class DeepRun {
         System.out.println("tier " + tier.wire());
         single(replay, tier, warmUp);
         singles.add(single(replay, tier, clients));
-        crowds.add(crowd(replay, tier));
+        for (int round = 1; round <= ROUNDS; round++) {
+            crowds.add(crowd(replay, tier, round));
+        }
     }
 
     private Single single(ReplayProcess replay, Replay.Tier tier, int clients)
@@ -298,10 +309,11 @@ public final class DeepRun {
                 round((replay.metric("archive_reads_total") - pages) / clients));
     }
 
-    private Crowd crowd(ReplayProcess replay, Replay.Tier tier) throws Exception {
+    private Crowd crowd(ReplayProcess replay, Replay.Tier tier, int round) throws Exception {
         double records = replay.metric("scan_records_total");
         double scans = replay.metric("scan_scans_total");
         double pages = replay.metric("archive_reads_total");
+        double queries = replay.metric("archive_queries_total");
         double cpu = replay.cpuSeconds();
         List<List<Missing>> shares = new ArrayList<>();
         for (int i = 0; i < CALLS; i++) {
@@ -325,12 +337,14 @@ public final class DeepRun {
         double span = options.records() - offset(0, events(0) - MISSED - 1);
         return new Crowd(
                 tier.wire(),
+                round,
                 options.clients(),
                 round(seconds),
                 calls,
                 replay.metric("scan_scans_total") - scans,
                 round((replay.metric("scan_records_total") - records) / span),
                 replay.metric("archive_reads_total") - pages,
+                replay.metric("archive_queries_total") - queries,
                 round((replay.cpuSeconds() - cpu) * 1e6 / options.clients()));
     }
 
