@@ -19,6 +19,7 @@ import org.springframework.context.ApplicationListener;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.core.Ordered;
 import org.springframework.core.env.MapPropertySource;
+import org.springframework.util.unit.DataSize;
 
 /** The service's entry: {@code java -jar}, or {@link #run} inside another JVM. */
 public final class IngestApplication {
@@ -89,6 +90,12 @@ public final class IngestApplication {
         }
     }
 
+    private static String expected(BindException e) {
+        return e.getTarget().getType().resolve() == DataSize.class
+                ? "a size, such as 65536 or 64KB"
+                : String.valueOf(e.getTarget().getType());
+    }
+
     /** One line for the person who started it: the most specific that any of the causes says. */
     static String reason(Throwable e) {
         String last = e.getClass().getSimpleName();
@@ -99,8 +106,8 @@ public final class IngestApplication {
                         + " is taken (expected: a free port; TIDEGATE_INGEST_PORT sets it)";
             }
             if (t instanceof BindException b && b.getProperty() != null) {
-                setting = b.getProperty().getName() + ": " + b.getProperty().getValue() + " (expected: "
-                        + b.getTarget().getType() + ")";
+                setting = b.getProperty().getName() + ": " + b.getProperty().getValue() + " (expected: " + expected(b)
+                        + ")";
             }
             String message = t.getMessage();
             if (message != null && !message.isBlank()) {

@@ -130,6 +130,19 @@ class HostileRequestsTest {
     }
 
     @Test
+    @DisplayName("Headers that never end are answered 408 in time")
+    void slowHeaders() throws Exception {
+        try (RawHttp http = new RawHttp(ingest)) {
+            String answer = http.send("POST /v1/channels/a/events HTTP/1.1\r\nHost: x\r\n")
+                    .readAll();
+            assertThat(answer)
+                    .startsWith("HTTP/1.1 408")
+                    .contains("application/problem+json")
+                    .contains("headers: they did not arrive in time");
+        }
+    }
+
+    @Test
     @DisplayName("A body that does not come is not waited for")
     void slow() throws IOException {
         try (RawHttp http = new RawHttp(ingest)) {

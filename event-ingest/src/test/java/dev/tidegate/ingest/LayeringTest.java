@@ -25,6 +25,7 @@ class LayeringTest {
                             US,
                             "dev.tidegate.protocol..",
                             "dev.tidegate.tokens..",
+                            "dev.tidegate.intake..",
                             "dev.tidegate.postgres..",
                             "dev.tidegate.redis.."))))
             .orShould()

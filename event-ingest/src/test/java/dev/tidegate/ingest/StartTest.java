@@ -44,6 +44,8 @@ class StartTest {
             value = {
                 "tidegate.fanout.partitions | 0 | tidegate.fanout.partitions: 0 (expected: 1 to 10000)",
                 "tidegate.fanout.partitions | many | tidegate.fanout.partitions: many (expected: int)",
+                "tidegate.fanout.max-payload-bytes | 64KiB | 'tidegate.fanout.max-payload-bytes: 64KiB (expected: a size, such as 65536 or 64KB)'",
+                "tidegate.fanout.max-payload-bytes | 900001B | tidegate.fanout.max-payload-bytes: 900001 (expected: 1 to 900000 bytes)",
                 "tidegate.fanout.retention | 1ms | tidegate.fanout.retention: PT0.001S (expected: PT1S to PT876000H)",
                 "tidegate.ingest.publish.compression | zip | tidegate.ingest.publish.compression: zip (expected: none, gzip, snappy, lz4 or zstd)",
                 "tidegate.redis.url | http://x | tidegate.redis.url: (not shown) (expected: redis://host:port or rediss://host:port)",
@@ -60,6 +62,16 @@ class StartTest {
                 .withPropertyValues(name + "=" + value)
                 .run(context -> assertThat(IngestApplication.reason(context.getStartupFailure()))
                         .isEqualTo(line));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1024, 1024", "1024B, 1024", "64KB, 65536"})
+    void aSizeIsANumberOfBytesOrHasAUnit(String value, int bytes) {
+        new ApplicationContextRunner()
+                .withUserConfiguration(SettingsAlone.class)
+                .withPropertyValues("tidegate.fanout.max-payload-bytes=" + value)
+                .run(context -> assertThat(context.getBean(FanoutSettings.class).maxPayload())
+                        .isEqualTo(bytes));
     }
 
     @Test

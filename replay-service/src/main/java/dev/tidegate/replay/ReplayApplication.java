@@ -9,11 +9,13 @@ import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.context.event.ApplicationEnvironmentPreparedEvent;
+import org.springframework.boot.context.properties.bind.BindException;
 import org.springframework.boot.web.server.PortInUseException;
 import org.springframework.context.ApplicationListener;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.core.Ordered;
 import org.springframework.core.env.MapPropertySource;
+import org.springframework.util.unit.DataSize;
 
 /** The service's entry: {@code java -jar}, or {@link #run} inside another JVM. */
 public final class ReplayApplication {
@@ -80,17 +82,28 @@ public final class ReplayApplication {
     }
 
     /** One line for the person who started it. */
-    private static String reason(Throwable e) {
+    static String reason(Throwable e) {
         String last = null;
+        String setting = null;
         for (@Nullable Throwable t = e; t != null; t = t.getCause()) {
             if (t instanceof PortInUseException p) {
                 return "server.port: " + p.getPort()
                         + " is taken (expected: a free port; TIDEGATE_REPLAY_PORT sets it)";
             }
+            if (t instanceof BindException b && b.getProperty() != null) {
+                setting = b.getProperty().getName() + ": " + b.getProperty().getValue() + " (expected: "
+                        + (b.getTarget().getType().resolve() == DataSize.class
+                                ? "a size, such as 65536 or 64KB"
+                                : b.getTarget().getType())
+                        + ")";
+            }
             String message = t.getMessage();
             if (message != null && !message.isBlank()) {
                 last = message.lines().findFirst().orElse(message);
             }
+        }
+        if (setting != null && (last == null || !last.contains("(expected: "))) {
+            return setting;
         }
         return last == null ? e.getClass().getSimpleName() : last;
     }

@@ -11,10 +11,12 @@ import com.nimbusds.jose.crypto.MACSigner;
 import com.nimbusds.jwt.JWTClaimsSet;
 import com.nimbusds.jwt.SignedJWT;
 import dev.tidegate.protocol.Cursor;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.net.SocketException;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -375,6 +377,66 @@ class ReplayHttpTest {
             assertThat(stand.metric("tidegate_replay_scan_waiting")).isZero();
             assertThat(stand.metric("tidegate_replay_scan_buffered_bytes")).isZero();
         });
+    }
+
+    /** What comes until the connection is closed, or reset since bytes of ours were still on their way. */
+    private static String rest(Socket socket) throws IOException {
+        StringBuilder answer = new StringBuilder();
+        try {
+            for (int read = socket.getInputStream().read();
+                    read >= 0;
+                    read = socket.getInputStream().read()) {
+                answer.append((char) read);
+            }
+        } catch (SocketException e) {
+            return answer.toString();
+        }
+        return answer.toString();
+    }
+
+    private Socket send(String request) throws IOException {
+        Socket socket = new Socket(InetAddress.getLoopbackAddress(), stand.port());
+        socket.setSoTimeout(30_000);
+        socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+        return socket;
+    }
+
+    @Test
+    void whatNeverBecomesARequestIsRefusedAsAllOthersAre() throws Exception {
+        // given
+        stand.startReady("tidegate.replay.admission.body-timeout", "1s");
+        String close = "Host: x\r\nConnection: close\r\n";
+
+        // when, then: refused beneath WebFlux
+        Map<String, String> refused = Map.of(
+                "no http\r\n\r\n",
+                "400",
+                "GET /v1/%zz HTTP/1.1\r\n" + close + "\r\n",
+                "400",
+                "GET /" + "x".repeat(5_000) + " HTTP/1.1\r\n" + close + "\r\n",
+                "414",
+                "GET / HTTP/1.1\r\n" + close + "X: " + "x".repeat(20_000) + "\r\n\r\n",
+                "431",
+                "GET /nowhere HTTP/1.1\r\n" + close + "\r\n",
+                "404",
+                "PUT /v1/replay HTTP/1.1\r\n" + close + "Content-Length: 0\r\n\r\n",
+                "405",
+                // and what does not arrive in time
+                "POST /v1/replay HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nAuthorization: Bearer "
+                        + ReplayStand.SERVICE_TOKEN + "\r\n\r\n[",
+                "408",
+                "GET / HTTP/1.1\r\nHost: x\r\nX: ",
+                "408");
+        for (Map.Entry<String, String> e : refused.entrySet()) {
+            try (Socket socket = send(e.getKey())) {
+                assertThat(rest(socket))
+                        .as(e.getKey().lines().findFirst().orElse(""))
+                        .startsWith("HTTP/1.1 " + e.getValue() + " ")
+                        .containsIgnoringCase("content-type: application/problem+json")
+                        .contains("\"status\":" + e.getValue())
+                        .contains("\"code\":\"");
+            }
+        }
     }
 
     private static void assertProblem(HttpResponse<String> response, String expected) {

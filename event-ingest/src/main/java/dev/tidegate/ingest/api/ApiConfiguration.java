@@ -8,6 +8,8 @@ import dev.tidegate.ingest.config.AdmissionSettings;
 import dev.tidegate.ingest.config.FanoutSettings;
 import dev.tidegate.ingest.config.IdempotencySettings;
 import dev.tidegate.ingest.delivery.Deliveries;
+import dev.tidegate.intake.BareRefusals;
+import dev.tidegate.intake.Intake;
 import io.micrometer.core.instrument.MeterRegistry;
 import org.springframework.boot.reactor.netty.NettyServerCustomizer;
 import org.springframework.context.annotation.Bean;
@@ -64,12 +66,21 @@ public class ApiConfiguration {
     }
 
     @Bean
-    NettyServerCustomizer boundedRequests() {
+    Intake intake(AdmissionSettings admission) {
+        // As many connections as there are: publishers keep theirs, and who may connect is the network's business.
+        return new Intake(Integer.MAX_VALUE, admission.bodyTimeout());
+    }
+
+    @Bean
+    NettyServerCustomizer boundedRequests(Intake intake) {
         BareRefusals refusals = new BareRefusals();
         return server -> server.httpRequestDecoder(
                         spec -> spec.maxInitialLineLength(MAX_REQUEST_LINE).maxHeaderSize(MAX_HEADERS))
-                .doOnChannelInit((observer, channel, address) -> channel.pipeline()
-                        .addAfter(NettyPipeline.HttpCodec, "tidegate.bareRefusals", refusals)
-                        .addAfter("tidegate.bareRefusals", "tidegate.unreadBodies", new UnreadBodies()));
+                .doOnChannelInit((observer, channel, address) -> {
+                    channel.pipeline()
+                            .addAfter(NettyPipeline.HttpCodec, "tidegate.bareRefusals", refusals)
+                            .addAfter("tidegate.bareRefusals", "tidegate.unreadBodies", new UnreadBodies());
+                    intake.install(channel, NettyPipeline.HttpCodec);
+                });
     }
 }

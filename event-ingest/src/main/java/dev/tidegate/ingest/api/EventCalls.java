@@ -55,9 +55,8 @@ final class EventCalls {
         this.bodies = bodies;
         this.intake = intake;
         this.metrics = metrics;
-        this.batches =
-                new BatchReader(admission.batchMaxItems(), admission.batchMaxChannels(), fanout.maxPayloadBytes());
-        this.maxPayloadBytes = fanout.maxPayloadBytes();
+        this.batches = new BatchReader(admission.batchMaxItems(), admission.batchMaxChannels(), fanout.maxPayload());
+        this.maxPayloadBytes = fanout.maxPayload();
         this.maxBatchBytes = Math.toIntExact(admission.batchMaxSize().toBytes());
         this.maxKeyBytes = idempotency.maxKeyBytes();
     }

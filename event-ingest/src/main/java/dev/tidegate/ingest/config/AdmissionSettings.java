@@ -11,7 +11,7 @@ import org.springframework.util.unit.DataSize;
  *
  * @param maxRequests requests being read or written to Kafka
  * @param maxSize their bodies together; a body of unknown length counts as the largest that is allowed
- * @param bodyTimeout how long a request may take to arrive whole; then {@code 408}
+ * @param bodyTimeout how long a request's head may take to arrive whole, and then its body; then {@code 408}
  * @param batchMaxSize largest body of {@code POST /v1/events}
  * @param batchMaxItems most items in it
  * @param batchMaxChannels most {@code channels} of one item

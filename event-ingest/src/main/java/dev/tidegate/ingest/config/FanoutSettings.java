@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
 
 /**
  * The fan-out topic, the same in all services.
@@ -13,7 +14,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param partitions how many it must have at least; it is created with this many
  * @param replication replicas of each partition when it is created; -1 = the brokers' default
  * @param retention how long Kafka keeps events
- * @param maxPayloadBytes largest payload of one event; 900,000 keeps a record within a broker's default
+ * @param maxPayloadBytes largest payload of one event, in bytes or with a unit; 900,000 keeps a record within a broker's default
  *     {@code message.max.bytes}
  * @param topicConfig laid over our settings when the topic is created, by Kafka's names
  */
@@ -23,7 +24,7 @@ public record FanoutSettings(
         @DefaultValue("16") int partitions,
         @DefaultValue("1") short replication,
         @DefaultValue("7d") Duration retention,
-        @DefaultValue("65536") int maxPayloadBytes,
+        @DefaultValue("65536") DataSize maxPayloadBytes,
         @DefaultValue Map<String, String> topicConfig) {
     public FanoutSettings {
         Settings.notBlank("tidegate.fanout.topic", topic);
@@ -34,6 +35,11 @@ public record FanoutSettings(
         Settings.inRange("tidegate.fanout.retention", retention, Duration.ofSeconds(1), Duration.ofDays(36_500));
         Settings.inRange("tidegate.fanout.max-payload-bytes", maxPayloadBytes, 1, 900_000);
         topicConfig = Map.copyOf(topicConfig);
+    }
+
+    /** The largest payload in bytes. */
+    public int maxPayload() {
+        return Math.toIntExact(maxPayloadBytes.toBytes());
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.tidegate.ingest.config;
 
 import java.time.Duration;
+import org.springframework.util.unit.DataSize;
 
 /** What every record of settings checks with: the message of a wrong value is {@code name: value (expected: …)}. */
 final class Settings {
@@ -15,6 +16,12 @@ final class Settings {
     static void inRange(String name, Duration value, Duration min, Duration max) {
         if (value.compareTo(min) < 0 || value.compareTo(max) > 0) {
             throw wrong(name, value, min + " to " + max);
+        }
+    }
+
+    static void inRange(String name, DataSize value, long min, long max) {
+        if (value.toBytes() < min || value.toBytes() > max) {
+            throw wrong(name, value.toBytes(), min + " to " + max + " bytes");
         }
     }
 

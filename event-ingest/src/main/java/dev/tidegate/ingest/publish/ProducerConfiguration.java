@@ -51,7 +51,7 @@ public final class ProducerConfiguration {
                 ProducerConfig.METADATA_MAX_IDLE_CONFIG, Duration.ofDays(3_650).toMillis());
         config.put(
                 ProducerConfig.METADATA_MAX_AGE_CONFIG, Duration.ofSeconds(60).toMillis());
-        config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Math.max(1 << 20, fanout.maxPayloadBytes() + (128 << 10)));
+        config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Math.max(1 << 20, fanout.maxPayload() + (128 << 10)));
         config.putAll(kafka.properties());
         return config;
     }

@@ -62,7 +62,7 @@ public final class RehomeClients {
         config.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, TRANSACTION_TIMEOUT_MILLIS - 2_000);
         config.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, TRANSACTION_TIMEOUT_MILLIS / 2 - 1_000);
         config.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, TRANSACTION_TIMEOUT_MILLIS);
-        config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Math.max(1 << 20, fanout.maxPayloadBytes() + (128 << 10)));
+        config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Math.max(1 << 20, fanout.maxPayload() + (128 << 10)));
         DefaultKafkaProducerFactory<byte[], byte[]> factory = new DefaultKafkaProducerFactory<>(config);
         // Zombies are fenced by the group's generation, not by a name that would have to be stable.
         factory.setTransactionIdPrefix("tidegate-rehome-" + UUID.randomUUID() + "-");

@@ -32,6 +32,6 @@ public record FanoutSettings(
         }
         formerPartitions = List.copyOf(formerPartitions);
         // The upper bound is Kafka's own default for a message (1 MiB less its head).
-        InvalidSetting.unlessBetween("tidegate.fanout.max-payload-bytes", maxPayloadBytes, 1, 1_000_000);
+        InvalidSetting.unlessBetween("tidegate.fanout.max-payload-bytes", maxPayloadBytes, 1, 900_000);
     }
 }

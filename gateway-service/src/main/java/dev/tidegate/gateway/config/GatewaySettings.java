@@ -83,6 +83,8 @@ public record GatewaySettings(
      * @param handshakesPerSecond handshakes taken per second over time, so that a reconnect storm does not starve the
      *     connections that are whole; more are refused with 503 and Retry-After
      * @param handshakeBurst how many may come at once
+     * @param httpConnections most connections that are not (yet) a WebSocket or event stream; at the bound who has waited longest for a
+     *     request gives way, after a second, else the newcomer is refused with 503
      * @param loopDelay how long tasks may wait in an event loop's queue, for five seconds on end, before the gateway sends one
      *     in a hundred of its connections elsewhere each second
      * @param conflatedSubjects most subjects of one channel whose newest event is kept for slow connections, on each loop
@@ -95,6 +97,7 @@ public record GatewaySettings(
             @DefaultValue("1000000") int connections,
             @DefaultValue("10000") int handshakesPerSecond,
             @DefaultValue("20000") int handshakeBurst,
+            @DefaultValue("20000") int httpConnections,
             @DefaultValue("5s") Duration loopDelay,
             @DefaultValue("1000") int conflatedSubjects,
             @DefaultValue("32MB") DataSize conflatedBytes) {
@@ -106,6 +109,7 @@ public record GatewaySettings(
             InvalidSetting.unlessBetween(p + "connections", connections, 1, Integer.MAX_VALUE);
             InvalidSetting.unlessBetween(p + "handshakes-per-second", handshakesPerSecond, 1, 1_000_000);
             InvalidSetting.unlessBetween(p + "handshake-burst", handshakeBurst, 1, 1_000_000);
+            InvalidSetting.unlessBetween(p + "http-connections", httpConnections, 1, 1_000_000);
             InvalidSetting.unlessBetween(p + "loop-delay", loopDelay, Duration.ofMillis(100), Duration.ofHours(1));
             InvalidSetting.unlessBetween(p + "conflated-subjects", conflatedSubjects, 1, 1_000_000);
             InvalidSetting.unlessBetween(p + "conflated-bytes", conflatedBytes, 1 << 20, 1L << 40);
@@ -122,13 +126,15 @@ public record GatewaySettings(
      * @param unsent bytes of a connection that the kernel takes in and cannot send, since the client's window is full; not
      *     with the NIO transport, which cannot set it
      * @param httpIdle how long a connection that is not (yet) a WebSocket or event stream may be silent
+     * @param httpHead how long the head of a request may take to arrive whole, from being accepted or from its first byte; TLS included
      */
     public record Socket(
             @DefaultValue("4096") int backlog,
             @DefaultValue("32KB") DataSize writeBufferLow,
             @DefaultValue("128KB") DataSize writeBufferHigh,
             @DefaultValue("64KB") DataSize unsent,
-            @DefaultValue("30s") Duration httpIdle) {
+            @DefaultValue("30s") Duration httpIdle,
+            @DefaultValue("10s") Duration httpHead) {
         public Socket {
             String p = "tidegate.gateway.socket.";
             InvalidSetting.unlessBetween(p + "backlog", backlog, 1, 1 << 20);
@@ -136,6 +142,7 @@ public record GatewaySettings(
             InvalidSetting.unlessBetween(p + "write-buffer-high", writeBufferHigh, writeBufferLow.toBytes(), 1 << 30);
             InvalidSetting.unlessBetween(p + "unsent", unsent, 4096, 1 << 30);
             InvalidSetting.unlessBetween(p + "http-idle", httpIdle, Duration.ofMillis(100), Duration.ofHours(1));
+            InvalidSetting.unlessBetween(p + "http-head", httpHead, Duration.ofMillis(100), Duration.ofMinutes(10));
         }
     }
 

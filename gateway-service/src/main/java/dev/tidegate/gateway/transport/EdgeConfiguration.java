@@ -3,6 +3,9 @@ package dev.tidegate.gateway.transport;
 import dev.tidegate.gateway.auth.AccessPolicy;
 import dev.tidegate.gateway.auth.TokenVerifier;
 import dev.tidegate.gateway.config.GatewaySettings;
+import dev.tidegate.intake.Intake;
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.observation.ObservationPredicate;
 import io.netty.channel.ChannelOption;
@@ -10,6 +13,7 @@ import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 import org.springframework.boot.health.contributor.Health;
 import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.reactor.netty.NettyServerCustomizer;
@@ -23,6 +27,7 @@ import org.springframework.web.cors.CorsConfiguration;
 import org.springframework.web.reactive.HandlerMapping;
 import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
 import org.springframework.web.server.WebHandler;
+import reactor.netty.NettyPipeline;
 
 /** Puts the edge together: loops, server, endpoints, health. Needs a {@link GatewayCore}, a policy and a verifier. */
 @Configuration(proxyBeanMethods = false)
@@ -65,6 +70,34 @@ public class EdgeConfiguration {
                 // A buffer lives only while bytes that have arrived are read into it.
                 .childOption(ChannelOption.RECVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(READ_BUFFER))
                 .idleTimeout(socket.httpIdle());
+    }
+
+    /** Who has not finished a handshake is bounded in time and number; TakeOver takes these handlers away with the others. */
+    @Bean
+    Intake intake(GatewaySettings settings, MeterRegistry registry) {
+        Intake intake = new Intake(
+                settings.limits().httpConnections(), settings.socket().httpHead());
+        Gauge.builder("tidegate.gateway.http.connections", intake, Intake::connections)
+                .description("Connections that are not (yet) a WebSocket or event stream")
+                .register(registry);
+        closed(registry, "full", intake, Intake::refused);
+        closed(registry, "displaced", intake, Intake::displaced);
+        closed(registry, "late", intake, Intake::late);
+        return intake;
+    }
+
+    private static void closed(MeterRegistry registry, String cause, Intake intake, ToDoubleFunction<Intake> figure) {
+        FunctionCounter.builder("tidegate.gateway.http.closed", intake, figure)
+                .description(
+                        "Connections closed before they were served: no room, room made for another, head too late")
+                .tag("cause", cause)
+                .register(registry);
+    }
+
+    @Bean
+    NettyServerCustomizer boundedIntake(Intake intake) {
+        return server -> server.doOnChannelInit(
+                (observer, channel, address) -> intake.install(channel, NettyPipeline.HttpCodec));
     }
 
     @Bean

@@ -1,5 +1,7 @@
 package dev.tidegate.replay.api;
 
+import dev.tidegate.intake.BareRefusals;
+import dev.tidegate.intake.Intake;
 import dev.tidegate.replay.access.Authenticator;
 import dev.tidegate.replay.access.ReadPolicy;
 import dev.tidegate.replay.archive.Archive;
@@ -17,6 +19,7 @@ import org.springframework.context.annotation.Configuration;
 import org.springframework.core.Ordered;
 import org.springframework.web.reactive.HandlerMapping;
 import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
+import reactor.netty.NettyPipeline;
 
 /** The beans of this package. */
 @Configuration(proxyBeanMethods = false)
@@ -52,8 +55,7 @@ public class ApiConfiguration {
         // As many as gateways' calls: each is one statement, and PostgreSQL's pool bounds those.
         Admission cursorCalls = new Admission(
                 "cursor calls", bounds.calls(), bounds.callQueue(), bounds.queueWait(), metrics.refused("cursors"));
-        int maxBody = Math.toIntExact(bounds.maxBody().toBytes());
-        CursorHandler cursorHandler = new CursorHandler(authenticator, cursors, cursorCalls, maxBody);
+        CursorHandler cursorHandler = new CursorHandler(authenticator, cursors, cursorCalls, new RequestBody(bounds));
         Admission open = new Admission("open reads", bounds.open(), 0, bounds.queueWait(), metrics.refused("open"));
         gauges(meters, "replay", calls);
         gauges(meters, "cursors", cursorCalls);
@@ -81,8 +83,19 @@ public class ApiConfiguration {
     }
 
     @Bean
-    NettyServerCustomizer boundedRequests() {
+    Intake intake(ReplaySettings settings) {
+        // As many connections as there are: gateways keep theirs, and who may connect is the network's business.
+        return new Intake(Integer.MAX_VALUE, settings.admission().bodyTimeout());
+    }
+
+    @Bean
+    NettyServerCustomizer boundedRequests(Intake intake) {
+        BareRefusals refusals = new BareRefusals();
         return server -> server.httpRequestDecoder(
-                spec -> spec.maxInitialLineLength(MAX_REQUEST_LINE).maxHeaderSize(MAX_HEADERS));
+                        spec -> spec.maxInitialLineLength(MAX_REQUEST_LINE).maxHeaderSize(MAX_HEADERS))
+                .doOnChannelInit((observer, channel, address) -> {
+                    channel.pipeline().addAfter(NettyPipeline.HttpCodec, "tidegate.bareRefusals", refusals);
+                    intake.install(channel, NettyPipeline.HttpCodec);
+                });
     }
 }

@@ -41,13 +41,13 @@ final class CursorHandler implements WebHandler {
     private final Authenticator authenticator;
     private final CursorStore store;
     private final Admission admission;
-    private final int maxBody;
+    private final RequestBody bodies;
 
-    CursorHandler(Authenticator authenticator, CursorStore store, Admission admission, int maxBody) {
+    CursorHandler(Authenticator authenticator, CursorStore store, Admission admission, RequestBody bodies) {
         this.authenticator = authenticator;
         this.store = store;
         this.admission = admission;
-        this.maxBody = maxBody;
+        this.bodies = bodies;
     }
 
     @Override
@@ -73,7 +73,7 @@ final class CursorHandler implements WebHandler {
     }
 
     private Mono<FrameBuffer> call(ServerHttpRequest request, boolean ack) {
-        return RequestBody.read(request, maxBody).flatMap(body -> {
+        return bodies.read(request).flatMap(body -> {
             FrameBuffer out = new FrameBuffer(256);
             if (ack) {
                 List<DurableCursors.Ack> acks = DurableCursors.decodeAcks(body);

@@ -40,6 +40,9 @@ final class ProblemHandler implements WebExceptionHandler {
         if (problem.retryAfterSeconds() > 0) {
             headers.set(HttpHeaders.RETRY_AFTER, Integer.toString(problem.retryAfterSeconds()));
         }
+        if (problem.status() == 408) {
+            headers.setConnection("close"); // what of the body is still to come is no request
+        }
         if (problem.status() == 401) {
             headers.set(HttpHeaders.WWW_AUTHENTICATE, "Bearer");
         }

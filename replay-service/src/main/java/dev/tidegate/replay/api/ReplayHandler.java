@@ -23,14 +23,14 @@ final class ReplayHandler implements WebHandler {
     private final Authenticator authenticator;
     private final Answers answers;
     private final Admission admission;
-    private final int maxBody;
+    private final RequestBody bodies;
     private final Duration maxWait;
 
     ReplayHandler(Authenticator authenticator, Answers answers, Admission admission, ReplaySettings settings) {
         this.authenticator = authenticator;
         this.answers = answers;
         this.admission = admission;
-        this.maxBody = Math.toIntExact(settings.admission().maxBody().toBytes());
+        this.bodies = new RequestBody(settings.admission());
         this.maxWait = settings.maxWait();
     }
 
@@ -43,7 +43,7 @@ final class ReplayHandler implements WebHandler {
         return Mono.defer(() -> {
             authenticator.checkService(request.getHeaders().getFirst(HttpHeaders.AUTHORIZATION));
             long deadline = System.nanoTime() + maxWait.toNanos();
-            return RequestBody.read(request, maxBody)
+            return bodies.read(request)
                     .map(Replay::decodeRequests)
                     .flatMap(requests -> admission.run(() -> answer(exchange, requests, deadline)));
         });

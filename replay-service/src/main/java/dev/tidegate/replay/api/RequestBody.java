@@ -2,21 +2,31 @@ package dev.tidegate.replay.api;
 
 import dev.tidegate.protocol.ErrorCode;
 import dev.tidegate.protocol.ProtocolException;
+import dev.tidegate.replay.config.ReplaySettings;
 import java.time.Duration;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferLimitException;
 import org.springframework.core.io.buffer.DataBufferUtils;
+import org.springframework.http.HttpStatus;
 import org.springframework.http.server.reactive.ServerHttpRequest;
+import org.springframework.web.server.ResponseStatusException;
 import reactor.core.publisher.Mono;
 
 /** Reads a whole body, bounded in bytes and time. */
 final class RequestBody {
-    private static final Duration WITHIN = Duration.ofSeconds(10);
+    private final int maxBytes;
+    private final Mono<byte[]> late;
+    private final Duration within;
 
-    private RequestBody() {}
+    RequestBody(ReplaySettings.Admission bounds) {
+        this.maxBytes = Math.toIntExact(bounds.maxBody().toBytes());
+        this.within = bounds.bodyTimeout();
+        this.late = Mono.error(
+                () -> new ResponseStatusException(HttpStatus.REQUEST_TIMEOUT, "body: it did not arrive in time"));
+    }
 
-    /** The bytes; fails with {@link ProtocolException} {@code too_large} or {@code bad_request}. */
-    static Mono<byte[]> read(ServerHttpRequest request, int maxBytes) {
+    /** The bytes; fails with {@link ProtocolException} {@code too_large}, or with 408. */
+    Mono<byte[]> read(ServerHttpRequest request) {
         if (request.getHeaders().getContentLength() > maxBytes) {
             return Mono.error(tooLarge(maxBytes));
         }
@@ -24,11 +34,7 @@ final class RequestBody {
                 .map(RequestBody::bytes)
                 .defaultIfEmpty(new byte[0])
                 .onErrorMap(DataBufferLimitException.class, e -> tooLarge(maxBytes))
-                .timeout(
-                        WITHIN,
-                        Mono.error(() -> new ProtocolException(
-                                ErrorCode.BAD_REQUEST,
-                                "body: it did not arrive in time (expected: within " + WITHIN.toSeconds() + " s)")));
+                .timeout(within, late);
     }
 
     private static ProtocolException tooLarge(int maxBytes) {

@@ -18,6 +18,6 @@ public record FanoutSettings(
         if (!topic.matches("[A-Za-z0-9._-]{1,249}")) {
             throw new InvalidSetting("tidegate.fanout.topic", topic, "a Kafka topic name");
         }
-        InvalidSetting.unlessBetween("tidegate.fanout.max-payload-bytes", maxPayloadBytes, 1, 1_000_000);
+        InvalidSetting.unlessBetween("tidegate.fanout.max-payload-bytes", maxPayloadBytes, 1, 900_000);
     }
 }

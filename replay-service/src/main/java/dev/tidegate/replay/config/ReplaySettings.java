@@ -154,6 +154,7 @@ public record ReplaySettings(
      *     a chunk of a stream, is made, so that who is slow or wants very much keeps nobody waiting
      * @param queueWait how long one waits; then it is refused with 503
      * @param maxBody largest body of a call: 1,024 requests of channels with 255 bytes and two cursors
+     * @param bodyTimeout how long a request's head may take to arrive whole, and then its body; then {@code 408}
      */
     public record Admission(
             @DefaultValue("64") int calls,
@@ -162,7 +163,8 @@ public record ReplaySettings(
             @DefaultValue("256") int readQueue,
             @DefaultValue("512") int open,
             @DefaultValue("5s") Duration queueWait,
-            @DefaultValue("1MB") DataSize maxBody) {
+            @DefaultValue("1MB") DataSize maxBody,
+            @DefaultValue("10s") Duration bodyTimeout) {
         public Admission {
             String p = "tidegate.replay.admission.";
             InvalidSetting.unlessBetween(p + "calls", calls, 1, 10_000);
@@ -172,6 +174,8 @@ public record ReplaySettings(
             InvalidSetting.unlessBetween(p + "open", open, 1, 10_000);
             InvalidSetting.unlessBetween(p + "queue-wait", queueWait, Duration.ofMillis(1), Duration.ofMinutes(5));
             InvalidSetting.unlessBetween(p + "max-body", maxBody, 1024, 64 << 20);
+            InvalidSetting.unlessBetween(
+                    p + "body-timeout", bodyTimeout, Duration.ofMillis(100), Duration.ofMinutes(10));
         }
     }
 }

@@ -1,4 +1,4 @@
-package dev.tidegate.ingest.api;
+package dev.tidegate.intake;
 
 import dev.tidegate.protocol.ErrorCode;
 import io.netty.buffer.Unpooled;
@@ -19,7 +19,7 @@ import io.netty.handler.codec.http.HttpVersion;
  * and closes the connection: what follows on it cannot be trusted to be a request. On the event loop.
  */
 @Sharable
-final class BareRefusals extends ChannelOutboundHandlerAdapter {
+public final class BareRefusals extends ChannelOutboundHandlerAdapter {
     @Override
     public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) throws Exception {
         if (!(msg instanceof FullHttpResponse response) || response.content().isReadable()) {
@@ -40,12 +40,12 @@ final class BareRefusals extends ChannelOutboundHandlerAdapter {
         }
         response.release();
         int status = response.status().code();
-        Problem problem = new Problem(status, status == 413 ? ErrorCode.TOO_LARGE : ErrorCode.BAD_REQUEST, detail, 0);
-        byte[] body = problem.json();
+        byte[] body = RawAnswer.problem(
+                response.status(), status == 413 ? ErrorCode.TOO_LARGE : ErrorCode.BAD_REQUEST, detail);
         FullHttpResponse full =
                 new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, response.status(), Unpooled.wrappedBuffer(body));
         full.headers()
-                .set(HttpHeaderNames.CONTENT_TYPE, Problem.MEDIA_TYPE)
+                .set(HttpHeaderNames.CONTENT_TYPE, RawAnswer.MEDIA_TYPE)
                 .setInt(HttpHeaderNames.CONTENT_LENGTH, body.length)
                 .set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
         var _ = ctx.write(full, promise.unvoid().addListener(ChannelFutureListener.CLOSE));
