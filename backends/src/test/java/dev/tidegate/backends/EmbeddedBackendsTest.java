@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Each backend once through its life: first start, data, stop, second start on the same port, damage. */
-@Timeout(120)
+@Timeout(360)
 class EmbeddedBackendsTest {
 
     @TempDir
@@ -145,7 +145,7 @@ class EmbeddedBackendsTest {
     /** PostgreSQL's simple query protocol, as far as one statement by a trusted user needs it. */
     private static String query(int port, String sql) throws IOException {
         try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
-            socket.setSoTimeout((int) Duration.ofSeconds(20).toMillis());
+            socket.setSoTimeout((int) Duration.ofSeconds(60).toMillis());
             OutputStream out = socket.getOutputStream();
             byte[] parameters = "user\0postgres\0database\0postgres\0\0".getBytes(StandardCharsets.US_ASCII);
             out.write(java.nio.ByteBuffer.allocate(8 + parameters.length)

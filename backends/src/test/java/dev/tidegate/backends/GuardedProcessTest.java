@@ -29,7 +29,7 @@ class GuardedProcessTest {
                 "USR1",
                 log);
         assertThat(Waiting.until(
-                        Duration.ofSeconds(10),
+                        Duration.ofSeconds(60),
                         () -> LogTail.last(log, "up"::equals).isPresent()))
                 .isTrue();
         // when
@@ -58,7 +58,7 @@ class GuardedProcessTest {
         // when
         jvm.destroyForcibly().waitFor();
         // then
-        assertThat(child.onExit().get(10, TimeUnit.SECONDS).isAlive()).isFalse();
+        assertThat(child.onExit().get(60, TimeUnit.SECONDS).isAlive()).isFalse();
     }
 
     /** Guards a child for ever. */
@@ -80,7 +80,7 @@ class GuardedProcessTest {
         GuardedProcess process = GuardedProcess.start(
                 List.of("sh", "-c", "echo $GIVEN; echo oops >&2; exit 7"), Map.of("GIVEN", "value"), "TERM", log);
         // then
-        assertThat(process.ended().get(10, TimeUnit.SECONDS)).isEqualTo("exit code 7");
+        assertThat(process.ended().get(60, TimeUnit.SECONDS)).isEqualTo("exit code 7");
         assertThat(Files.readAllLines(log)).containsExactlyInAnyOrder("value", "oops");
     }
 }

@@ -28,7 +28,7 @@ public final class RedisCluster implements AutoCloseable {
     private static final int TRIES = 5;
     private static final long FORMED_WITHIN_NANOS = 60_000_000_000L;
     private static final long ASK_EVERY_NANOS = 50_000_000L;
-    private static final int TIMEOUT_MS = 10_000;
+    private static final int TIMEOUT_MS = 30_000;
 
     /** A node's bus listens this much above its port. */
     private static final int BUS = 10_000;
@@ -73,7 +73,9 @@ public final class RedisCluster implements AutoCloseable {
                 return EmbeddedRedis.start(
                         data.claim(BackendKind.REDIS),
                         port,
-                        Map.of("cluster-enabled", "yes", "cluster-node-timeout", "2000", "appendonly", "no"));
+                        // Longer than a busy machine stands still: a node that takes the other one for dead serves
+                        // nobody.
+                        Map.of("cluster-enabled", "yes", "cluster-node-timeout", "10000", "appendonly", "no"));
             } catch (StartFailure e) {
                 if (i == TRIES) {
                     throw e; // else somebody was faster with one of the ports

@@ -10,6 +10,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -63,7 +64,7 @@ public final class ServiceProcess implements AutoCloseable {
 
     private static final String DEVELOPMENT = "--spring.profiles.active=dev";
     private static final Duration ASK_EVERY = Duration.ofMillis(50);
-    private static final Duration END_WITHIN = Duration.ofSeconds(20);
+    private static final Duration END_WITHIN = Duration.ofMinutes(1);
     private static final Pattern BACKEND_READY = Pattern.compile("pid (\\d+) .*ready$", Pattern.MULTILINE);
     private static final AtomicInteger STARTED = new AtomicInteger();
     private static final HttpClient HTTP =
@@ -113,7 +114,7 @@ public final class ServiceProcess implements AutoCloseable {
         private final List<String> arguments = new ArrayList<>();
         private final Map<String, String> kafkaSettings = new LinkedHashMap<>();
         private int port;
-        private Duration readyWithin = Duration.ofSeconds(90);
+        private Duration readyWithin = Duration.ofMinutes(3);
 
         private Builder(Kind kind) {
             this.kind = kind;
@@ -158,7 +159,7 @@ public final class ServiceProcess implements AutoCloseable {
             return this;
         }
 
-        /** How long a start may take; 90 s when this is not called (this machine may be busy). */
+        /** How long a start may take; three minutes when this is not called (this machine may be busy). */
         public Builder readyWithin(Duration value) {
             readyWithin = value;
             return this;
@@ -404,7 +405,7 @@ public final class ServiceProcess implements AutoCloseable {
         pids.forEach(one -> command.add(Long.toString(one)));
         try {
             Process kill = new ProcessBuilder(command).inheritIO().start();
-            return kill.waitFor(10, TimeUnit.SECONDS) && kill.exitValue() == 0;
+            return kill.waitFor(1, TimeUnit.MINUTES) && kill.exitValue() == 0;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (InterruptedException e) {
@@ -430,7 +431,8 @@ public final class ServiceProcess implements AutoCloseable {
     /** Everything it has printed, all starts one after the other. */
     public String logText() {
         try {
-            return Files.exists(log) ? Files.readString(log) : "";
+            // Not readString, which fails on a character that is written in part as yet.
+            return Files.exists(log) ? new String(Files.readAllBytes(log), StandardCharsets.UTF_8) : "";
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -41,6 +41,10 @@ import tools.jackson.databind.node.ObjectNode;
 public final class TidegateClient implements AutoCloseable {
 
     private static final Duration CONNECT_WITHIN = Duration.ofSeconds(10);
+
+    /** Several attempts to connect: a gateway's first handshakes on a machine that starts others are slow. */
+    private static final Duration CONNECTED_WITHIN = Duration.ofMinutes(1);
+
     private static final long BACKOFF_FIRST_MS = 50;
     private static final long BACKOFF_MOST_MS = 1_000;
 
@@ -60,6 +64,7 @@ public final class TidegateClient implements AutoCloseable {
     private final @Nullable String token;
     private final Random random;
     private final boolean reconnects;
+    private final long silenceMs;
     private final @Nullable Consumer<JsonNode> listener;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -90,6 +95,7 @@ public final class TidegateClient implements AutoCloseable {
         this.token = builder.token;
         this.random = new Random(builder.seed);
         this.reconnects = builder.reconnects;
+        this.silenceMs = builder.silenceMs;
         this.listener = builder.listener;
     }
 
@@ -112,6 +118,7 @@ public final class TidegateClient implements AutoCloseable {
         private @Nullable String token;
         private long seed = 1;
         private boolean reconnects = true;
+        private long silenceMs;
         private @Nullable Consumer<JsonNode> listener;
 
         private Builder(Supplier<URI> endpoint) {
@@ -142,17 +149,23 @@ public final class TidegateClient implements AutoCloseable {
             return this;
         }
 
+        /** Bears at least so long a silence, where two heartbeats of its gateway are shorter than a pause of a busy machine. */
+        public Builder bears(Duration silence) {
+            silenceMs = silence.toMillis();
+            return this;
+        }
+
         /** Told every frame, in order, after the client has taken note of it; must not block. */
         public Builder listener(Consumer<JsonNode> value) {
             listener = value;
             return this;
         }
 
-        /** Connects and waits for {@code connected}, trying again and again for at most ten seconds. */
+        /** Connects and waits for {@code connected}, trying again and again for at most a minute. */
         public TidegateClient connect() {
             TidegateClient client = new TidegateClient(this);
             client.open();
-            client.await("connected", CONNECT_WITHIN, client::isConnected);
+            client.await("connected", CONNECTED_WITHIN, client::isConnected);
             return client;
         }
 
@@ -666,7 +679,8 @@ public final class TidegateClient implements AutoCloseable {
                 if (!present) {
                     return;
                 }
-                if (System.nanoTime() - heardNanos > TimeUnit.MILLISECONDS.toNanos(2 * heartbeatMs)) {
+                long silence = Math.max(2 * heartbeatMs, silenceMs);
+                if (System.nanoTime() - heardNanos > TimeUnit.MILLISECONDS.toNanos(silence)) {
                     abort();
                     lost(this, 4002);
                 } else {

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(240)
+@Timeout(600)
 class KafkaClusterTest {
 
     private static void write(KafkaProducer<byte[], byte[]> producer, int partition)

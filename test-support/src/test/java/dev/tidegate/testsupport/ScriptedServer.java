@@ -44,7 +44,7 @@ final class ScriptedServer implements Closeable {
 
     /** The next client that connects. */
     Peer next() throws InterruptedException {
-        Peer peer = peers.poll(10, TimeUnit.SECONDS);
+        Peer peer = peers.poll(60, TimeUnit.SECONDS);
         if (peer == null) {
             throw new AssertionError("no client connected");
         }
@@ -118,7 +118,7 @@ final class ScriptedServer implements Closeable {
 
         /** The next frame from the client. */
         JsonNode receive() throws InterruptedException {
-            JsonNode frame = received.poll(10, TimeUnit.SECONDS);
+            JsonNode frame = received.poll(60, TimeUnit.SECONDS);
             if (frame == null) {
                 throw new AssertionError("no frame from the client");
             }

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(120)
+@Timeout(360)
 class ServiceProcessTest {
 
     @Test
@@ -27,8 +27,8 @@ class ServiceProcessTest {
             // given
             int port = redis.port();
             long firstPid = redis.pid();
-            assertThat(ask(port, "SET k v", 5_000)).startsWith("+OK");
-            assertThat(ask(port, "BGREWRITEAOF", 5_000)).startsWith("+");
+            assertThat(ask(port, "SET k v", 30_000)).startsWith("+OK");
+            assertThat(ask(port, "BGREWRITEAOF", 30_000)).startsWith("+");
             // when
             redis.kill();
             assertThat(redis.isAlive()).isFalse();
@@ -36,12 +36,12 @@ class ServiceProcessTest {
             // then
             assertThat(redis.port()).isEqualTo(port);
             assertThat(redis.pid()).isNotEqualTo(firstPid);
-            assertThat(ask(port, "PING", 5_000)).startsWith("+PONG");
+            assertThat(ask(port, "PING", 30_000)).startsWith("+PONG");
             // and frozen it answers nothing until it is thawed
             redis.freeze();
             assertThatThrownBy(() -> ask(port, "PING", 300)).isInstanceOf(SocketTimeoutException.class);
             redis.thaw();
-            assertThat(ask(port, "PING", 5_000)).startsWith("+PONG");
+            assertThat(ask(port, "PING", 30_000)).startsWith("+PONG");
             // and it stops in order
             assertThat(redis.terminate()).isEqualTo("exit code 143");
             assertThat(redis.address()).containsEntry("TIDEGATE_REDIS", "redis://127.0.0.1:" + port);
@@ -56,12 +56,12 @@ class ServiceProcessTest {
             // given
             admin.createTopics(List.of(new NewTopic("kept", 2, (short) 1)))
                     .all()
-                    .get(30, TimeUnit.SECONDS);
+                    .get(60, TimeUnit.SECONDS);
             // when
             kafka.kill();
             kafka.start();
             // then
-            assertThat(admin.listTopics().names().get(30, TimeUnit.SECONDS)).contains("kept");
+            assertThat(admin.listTopics().names().get(60, TimeUnit.SECONDS)).contains("kept");
         }
     }
 

@@ -15,10 +15,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
-@Timeout(60)
+@Timeout(180)
 class TidegateClientTest {
 
-    private static final Duration SOON = Duration.ofSeconds(10);
+    private static final Duration SOON = Duration.ofMinutes(1);
     private static final String CONNECTED =
             "{\"op\":\"connected\",\"connection\":\"x\",\"heartbeatMs\":30000,\"version\":\"1\"}";
 
@@ -54,7 +54,7 @@ class TidegateClientTest {
             assertThat(asked.has("after")).isFalse();
             first.send("{\"op\":\"subscribed\",\"channel\":\"c\",\"cursor\":\"e.0.4\",\"recovery\":\"none\"}");
             event(first, "1", 4, 5);
-            subscribed.get(10, TimeUnit.SECONDS);
+            subscribed.get(60, TimeUnit.SECONDS);
             client.awaitEvents("c", 1, SOON);
             // when
             first.drop();
@@ -155,7 +155,7 @@ class TidegateClientTest {
                     "{\"op\":\"error\",\"id\":\"%s\",\"code\":\"unknown_namespace\",\"message\":\"m\",\"channel\":\"nowhere:x\"}"
                             .formatted(id));
             // then
-            assertThatThrownBy(() -> subscribed.get(10, TimeUnit.SECONDS))
+            assertThatThrownBy(() -> subscribed.get(60, TimeUnit.SECONDS))
                     .isInstanceOf(ExecutionException.class)
                     .hasCauseInstanceOf(TidegateClient.AnsweredWithError.class)
                     .hasMessageContaining("unknown_namespace");
@@ -164,7 +164,7 @@ class TidegateClientTest {
             CompletableFuture<JsonNode> pong = client.ping();
             peer.send("{\"op\":\"pong\",\"id\":\"%s\"}"
                     .formatted(peer.receive().path("id").asString()));
-            assertThat(pong.get(10, TimeUnit.SECONDS).path("op").asString()).isEqualTo("pong");
+            assertThat(pong.get(60, TimeUnit.SECONDS).path("op").asString()).isEqualTo("pong");
         }
     }
 }
