@@ -137,7 +137,12 @@ final class Coordinator {
     private void publish(Publisher publisher) throws Exception {
         Settings.Publishing p = settings.publishing();
         if (p.warmup() > 0) {
-            await(publishRun(publisher, p.warmup()), p.warmup());
+            PublishRun warmup = publishRun(publisher, p.warmup());
+            try {
+                await(warmup, p.warmup());
+            } finally {
+                warmup.stop();
+            }
             await(expect(published.counts()), settings.rules().drain(), "warm-up events have not come");
         }
         sendAll(new Wire.Command.Measure());

@@ -11,6 +11,9 @@ import java.util.concurrent.locks.LockSupport;
  * slow its own measurement. Channels take turns in an order drawn from the seed.
  */
 final class PublishRun {
+    /** Nanoseconds between two looks whether it is to stop, once all that was due is published. */
+    private static final long AFTERWARDS = 10_000_000;
+
     /** Events to each channel, at once, beside the steady rate. */
     private record Burst(int perChannel, CompletableFuture<Void> done) {}
 
@@ -24,6 +27,7 @@ final class PublishRun {
     private final Thread thread;
     private volatile boolean stopped;
 
+    /** Serves bursts until {@link #stop()}. */
     PublishRun(Publisher publisher, Published published, int channels, double rate, double seconds, long seed) {
         this.publisher = publisher;
         this.published = published;
@@ -55,6 +59,10 @@ final class PublishRun {
             }
             waitUntil(start + (long) (seconds * 1e9));
             ended.complete(null);
+            // A storm that began before the end may ask for its burst after it.
+            while (!stopped) {
+                waitUntil(System.nanoTime() + AFTERWARDS);
+            }
         } catch (InterruptedException | RuntimeException e) {
             ended.completeExceptionally(e);
         }

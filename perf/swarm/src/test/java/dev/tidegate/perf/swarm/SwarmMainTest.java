@@ -35,8 +35,8 @@ class SwarmMainTest {
                 "200",
                 "--duration",
                 "0.5",
-                "--drain",
-                "2",
+                "--drain", // at most
+                "60",
                 "--pid",
                 "gateway=" + ProcessHandle.current().pid(),
                 "--results",
@@ -81,7 +81,7 @@ class SwarmMainTest {
             gateway.script = (e, connection) -> e.offset() == 110 && connection == 3 ? List.of() : List.of(e.frame());
 
             // when
-            int code = run(gateway, "fanout", "--channels", "1", "--drain", "1");
+            int code = run(gateway, "fanout", "--channels", "1", "--duration", "2", "--drain", "5");
 
             // then
             assertThat(code).isEqualTo(SwarmMain.NOT_EXACT);
