@@ -6,9 +6,11 @@ import static org.awaitility.Awaitility.await;
 
 import dev.tidegate.ingest.IngestUnderTest.Answer;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -19,9 +21,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Requests that no HTTP client sends, and more of them than this instance takes. */
-@Timeout(120)
+@Timeout(360)
 class HostileRequestsTest {
     private static final int MAX_REQUESTS = 3;
+
+    /** A bound, not a claim. */
+    private static final Duration WITHIN = Duration.ofSeconds(60);
 
     private static IngestUnderTest ingest;
 
@@ -31,7 +36,7 @@ class HostileRequestsTest {
                 "tidegate.ingest.admission.max-requests",
                 MAX_REQUESTS,
                 "tidegate.ingest.admission.body-timeout",
-                "4s")); // as long as noRoom has to fill the service, so long has slow() to wait
+                "4s")); // as long as noRoom has at a time to fill the service, so long has slow() to wait
     }
 
     @AfterAll
@@ -42,7 +47,8 @@ class HostileRequestsTest {
     @AfterEach
     @DisplayName("Whatever came, the service is alive and has all its room")
     void isWell() {
-        await().untilAsserted(
+        await().atMost(WITHIN)
+                .untilAsserted(
                         () -> assertThat(ingest.get("/actuator/prometheus").text())
                                 .contains("tidegate_ingest_inflight_requests 0.0")
                                 .contains("tidegate_ingest_inflight_bytes 0.0"));
@@ -157,24 +163,38 @@ class HostileRequestsTest {
     void noRoom() throws IOException {
         // given
         List<RawHttp> holders = new ArrayList<>();
-        for (int i = 0; i < MAX_REQUESTS; i++) {
-            holders.add(new RawHttp(ingest).send(RawHttp.head("Content-Length: 10") + "1"));
-        }
-        await().until(() -> ingest.get("/actuator/prometheus")
-                .text()
-                .contains("tidegate_ingest_inflight_requests " + MAX_REQUESTS + ".0"));
-        // when
-        Answer answer = ingest.publish("a", "1");
+        // when: filled anew each time, since who holds a place is cut off where this machine is slower than its
+        // time-out
+        Callable<Answer> filled = () -> {
+            for (RawHttp holder : holders) {
+                holder.close();
+            }
+            holders.clear();
+            for (int i = 0; i < MAX_REQUESTS; i++) {
+                holders.add(new RawHttp(ingest).send(RawHttp.head("Content-Length: 10") + "1"));
+            }
+            return refusalOfOne();
+        };
+        Answer answer = await().atMost(WITHIN).until(filled, last -> last.status() != 201);
         // then
         assertThat(answer.status()).isEqualTo(429);
         assertThat(answer.json("code")).isEqualTo("rate_limited");
         assertThat(Integer.parseInt(answer.header("Retry-After"))).isPositive();
         // and when one of those goes away, there is room
         holders.getFirst().close();
-        await().until(() -> ingest.publish("a", "1").status() == 201);
+        await().atMost(WITHIN).until(() -> ingest.publish("a", "1").status() == 201);
         for (RawHttp holder : holders) {
             holder.close();
         }
+    }
+
+    /** The first answer that is no yes, or the last of a few: those before it may not have been read yet. */
+    private static Answer refusalOfOne() {
+        Answer answer = ingest.publish("a", "1");
+        for (int i = 0; i < 20 && answer.status() == 201; i++) {
+            answer = ingest.publish("a", "1");
+        }
+        return answer;
     }
 
     @Test

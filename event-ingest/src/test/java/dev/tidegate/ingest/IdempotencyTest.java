@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Idempotency keys on two instances that share a Redis, which falls ill. */
-@Timeout(180)
+@Timeout(480)
 class IdempotencyTest {
     /** So that a slow moment of this machine does not count as an outage of Redis. */
     private static final Map<String, Object> PATIENT = Map.of(
@@ -162,7 +162,7 @@ class IdempotencyTest {
             // when it goes on
             signal("CONT", redis.pid());
             // then
-            await().atMost(Duration.ofSeconds(20)).until(() -> shared(ingest));
+            await().atMost(Duration.ofSeconds(60)).until(() -> shared(ingest));
             awaitShared(ingest, "after");
 
             // when it dies and another takes its place
@@ -172,7 +172,7 @@ class IdempotencyTest {
             assertThat(dead.header("Tidegate-Idempotency")).isEqualTo("local");
             try (EmbeddedRedis again = EmbeddedRedis.start(data.claim(BackendKind.REDIS), redis.port(), Map.of())) {
                 assertThat(again.port()).isEqualTo(redis.port());
-                await().atMost(Duration.ofSeconds(20)).until(() -> shared(ingest));
+                await().atMost(Duration.ofSeconds(60)).until(() -> shared(ingest));
                 awaitShared(ingest, "revived");
             }
         }
@@ -181,7 +181,7 @@ class IdempotencyTest {
     /** With a time-out as short as this test needs, a slow answer may open the circuit once more. */
     private static void awaitShared(IngestUnderTest ingest, String key) {
         AtomicInteger n = new AtomicInteger();
-        await().atMost(Duration.ofSeconds(20))
+        await().atMost(Duration.ofSeconds(60))
                 .until(
                         () -> ingest.publish("k", "1", key(key + n.incrementAndGet()))
                                 .header("Tidegate-Idempotency"),

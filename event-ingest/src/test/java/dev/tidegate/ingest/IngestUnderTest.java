@@ -26,7 +26,7 @@ final class IngestUnderTest implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
     private static final HttpClient HTTP = HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(Duration.ofSeconds(10))
+            .connectTimeout(Duration.ofSeconds(30))
             .build();
 
     final String topic;
@@ -74,6 +74,11 @@ final class IngestUnderTest implements AutoCloseable {
         all.put("tidegate.fanout.topic", topic);
         all.put("tidegate.fanout.partitions", 4);
         all.put("tidegate.rehome.group", "rehome-" + topic);
+        // A slow moment of this machine is no outage of Kafka or Redis, unless a test says so.
+        all.put("tidegate.ingest.publish.delivery-timeout", "30s");
+        all.put("tidegate.ingest.redis.timeout", "30s");
+        all.put("tidegate.ingest.idempotency.redis-timeout", "10s");
+        all.put("tidegate.ingest.idempotency.in-flight-wait", "30s");
         return all;
     }
 
@@ -126,7 +131,7 @@ final class IngestUnderTest implements AutoCloseable {
     static int status(String url, String json) throws IOException, InterruptedException {
         HttpRequest request = HttpRequest.newBuilder(URI.create(url))
                 .header("Content-Type", "application/json")
-                .timeout(Duration.ofSeconds(10))
+                .timeout(Duration.ofSeconds(60))
                 .POST(HttpRequest.BodyPublishers.ofString(json))
                 .build();
         return HTTP.send(request, HttpResponse.BodyHandlers.discarding()).statusCode();

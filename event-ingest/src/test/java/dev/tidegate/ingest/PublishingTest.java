@@ -4,10 +4,12 @@ import static dev.tidegate.ingest.IngestUnderTest.header;
 import static dev.tidegate.ingest.IngestUnderTest.text;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.tidegate.ingest.IngestUnderTest.Answer;
 import dev.tidegate.protocol.Cursor;
 import dev.tidegate.protocol.Epoch;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -28,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 /** The calls of the wire contract against real Kafka and Redis. */
-@Timeout(120)
+@Timeout(360)
 class PublishingTest {
     private static IngestUnderTest ingest;
 
@@ -314,14 +316,16 @@ class PublishingTest {
         Answer readiness = ingest.get("/actuator/health/readiness");
         assertThat(readiness.status()).isEqualTo(200);
         assertThat(readiness.text()).contains("\"intake\"").contains("\"healthy\"");
-        String metrics = ingest.get("/actuator/prometheus").text();
-        assertThat(metrics)
-                .contains("tidegate_ingest_events_total{outcome=\"stored\"}")
-                .contains("tidegate_ingest_publish_seconds_count{outcome=\"stored\"}")
-                .contains("tidegate_ingest_kafka_up 1.0")
-                .contains("tidegate_ingest_kafka_state{state=\"healthy\"} 1.0")
-                .contains("tidegate_ingest_spool_depth 0.0")
-                .contains("tidegate_ingest_inflight_requests")
-                .contains("tidegate_ingest_idempotency_shared 1.0");
+        // Some are counted a moment after the answer, others every second.
+        await().atMost(Duration.ofSeconds(60))
+                .untilAsserted(
+                        () -> assertThat(ingest.get("/actuator/prometheus").text())
+                                .contains("tidegate_ingest_events_total{outcome=\"stored\"}")
+                                .contains("tidegate_ingest_publish_seconds_count{outcome=\"stored\"}")
+                                .contains("tidegate_ingest_kafka_up 1.0")
+                                .contains("tidegate_ingest_kafka_state{state=\"healthy\"} 1.0")
+                                .contains("tidegate_ingest_spool_depth 0.0")
+                                .contains("tidegate_ingest_inflight_requests")
+                                .contains("tidegate_ingest_idempotency_shared 1.0"));
     }
 }

@@ -14,7 +14,7 @@ final class RawHttp implements AutoCloseable {
 
     RawHttp(IngestUnderTest ingest) throws IOException {
         socket = new Socket(InetAddress.getLoopbackAddress(), ingest.port());
-        socket.setSoTimeout(20_000);
+        socket.setSoTimeout(60_000);
     }
 
     RawHttp send(String text) throws IOException {
@@ -51,7 +51,7 @@ final class RawHttp implements AutoCloseable {
                 n = socket.getInputStream().read(part);
             }
         } catch (SocketTimeoutException e) {
-            throw new AssertionError("no '" + end + "' within 20 s, only: " + all.toString(ISO_8859_1), e);
+            throw new AssertionError("no '" + end + "' within a minute, only: " + all.toString(ISO_8859_1), e);
         }
         return all.toString(ISO_8859_1);
     }

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Records that a foreign producer put where they do not belong. */
-@Timeout(180)
+@Timeout(480)
 class RehomeTest {
     private static final int PARTITIONS = 4;
 

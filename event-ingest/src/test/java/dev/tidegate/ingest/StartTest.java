@@ -24,7 +24,7 @@ import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.context.annotation.Configuration;
 
 /** Starts that fail, and the one line that says why. */
-@Timeout(60)
+@Timeout(180)
 class StartTest {
     @Configuration(proxyBeanMethods = false)
     @EnableConfigurationProperties({

@@ -37,7 +37,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The life of the fan-out topic, and of Kafka, as publishers and operators see it. */
-@Timeout(180)
+@Timeout(480)
 class TopicTest {
     @TempDir
     Path temp;
@@ -164,7 +164,7 @@ class TopicTest {
             // when
             admin.deleteTopics(List.of(ingest.topic)).all().get();
             // then
-            await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> {
+            await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> {
                 Answer health = ingest.get("/actuator/health/readiness");
                 assertThat(health.status()).isEqualTo(503);
                 assertThat(health.text()).contains("MISSING");
@@ -174,13 +174,13 @@ class TopicTest {
             assertThat(answer.json("code")).isEqualTo("unavailable");
             assertThat(ingest.get("/actuator/health/liveness").status()).isEqualTo(200);
             // and one with too few partitions is not good enough
-            await().atMost(Duration.ofSeconds(30)).ignoreExceptions().until(() -> {
+            await().atMost(Duration.ofSeconds(60)).ignoreExceptions().until(() -> {
                 admin.createTopics(List.of(new NewTopic(ingest.topic, 2, (short) 1)))
                         .all()
                         .get();
                 return true;
             });
-            await().atMost(Duration.ofSeconds(30))
+            await().atMost(Duration.ofSeconds(60))
                     .untilAsserted(() -> assertThat(
                                     ingest.get("/actuator/health/readiness").text())
                             .contains("TOO_FEW_PARTITIONS"));
@@ -217,8 +217,9 @@ class TopicTest {
         try (EmbeddedKafka kafka = EmbeddedKafka.start(data.claim(BackendKind.KAFKA), kafkaPort, Map.of());
                 IngestUnderTest ingest = starting.get()) {
             // then
-            assertThat(ingest.get("/actuator/health/readiness").status()).isEqualTo(200);
-            assertThat(ingest.publish("a", "1").status()).isEqualTo(201);
+            await().atMost(Duration.ofSeconds(60))
+                    .until(() -> ingest.get("/actuator/health/readiness").status() == 200);
+            firstStored(ingest, "a");
 
             // when it goes
             kafka.close();
@@ -229,17 +230,17 @@ class TopicTest {
             assertThat(Integer.parseInt(away.header("Retry-After"))).isPositive();
             // Either it had been given to the producer when Kafka went, or the service knew before that it had gone.
             assertThat(away.json("detail")).containsAnyOf("it may have been stored", "cannot take events now");
-            await().atMost(Duration.ofSeconds(30))
+            await().atMost(Duration.ofSeconds(60))
                     .until(() -> ingest.get("/actuator/health/readiness").status() == 503);
 
             // when it is back
             try (EmbeddedKafka again = EmbeddedKafka.start(data.claim(BackendKind.KAFKA), kafkaPort, Map.of())) {
                 assertThat(again.port()).isEqualTo(kafkaPort);
                 // then
-                await().atMost(Duration.ofSeconds(30))
+                await().atMost(Duration.ofSeconds(60))
                         .until(() -> ingest.get("/actuator/health/readiness").status() == 200);
                 // the producer may need longer than its delivery timeout to find its broker again; it says so
-                Answer back = await().atMost(Duration.ofSeconds(30))
+                Answer back = await().atMost(Duration.ofSeconds(60))
                         .until(
                                 () -> ingest.publish("a", "2", "Idempotency-Key", "k2"),
                                 answer -> answer.status() != 503);
@@ -257,7 +258,7 @@ class TopicTest {
     private static int status(int port, String method, String path) throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
                 .header("Content-Type", "application/json")
-                .timeout(Duration.ofSeconds(10))
+                .timeout(Duration.ofSeconds(60))
                 .method(method, HttpRequest.BodyPublishers.ofString(method.equals("POST") ? "1" : ""))
                 .build();
         try (HttpClient http = HttpClient.newHttpClient()) {

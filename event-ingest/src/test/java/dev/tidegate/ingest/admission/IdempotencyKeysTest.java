@@ -20,7 +20,7 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(180)
 class IdempotencyKeysTest {
     private static final String ONE = "1".repeat(IdempotencyKeys.FINGERPRINT_LENGTH);
     private static final String OTHER = "2".repeat(IdempotencyKeys.FINGERPRINT_LENGTH);

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Keys in a real Redis. */
-@Timeout(120)
+@Timeout(360)
 class RedisKeysTest {
     private static final Duration TTL = Duration.ofMinutes(10);
 

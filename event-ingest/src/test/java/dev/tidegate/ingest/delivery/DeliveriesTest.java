@@ -31,8 +31,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What deliveries do at each transition, with Kafka, Redis and the spool played by the test. */
-@Timeout(60)
+@Timeout(180)
 class DeliveriesTest {
+    private static final Duration WITHIN = Duration.ofSeconds(60);
+
     private static final Stored STORED = new Stored(new Cursor("k3ZqW1xA", 0, 1));
     private static final Failed TIMED_OUT = new Failed(ErrorCode.UNAVAILABLE, "no answer", true, Fault.BACKEND);
 
@@ -132,7 +134,7 @@ class DeliveriesTest {
     }
 
     private void awaitState(String state) {
-        await().atMost(Duration.ofSeconds(30)).until(() -> {
+        await().atMost(WITHIN).until(() -> {
             if (state.equals("healthy")) {
                 deliveries.spoolClear();
             }
@@ -239,7 +241,7 @@ class DeliveriesTest {
         // when
         kafka.answer("second", new Failed(ErrorCode.UNAVAILABLE, "no metadata", false, Fault.BACKEND));
         // then
-        await().until(() -> first.isDone() && second.isDone());
+        await().atMost(WITHIN).until(() -> first.isDone() && second.isDone());
         assertThat(spool.kept).containsExactly("first?", "second");
     }
 
@@ -272,7 +274,7 @@ class DeliveriesTest {
         CompletableFuture<PublishOutcome> next = deliver("next");
         kafka.answer("next", new Failed(ErrorCode.UNAVAILABLE, "too many wait", false, Fault.LOAD));
         // then
-        await().until(next::isDone);
+        await().atMost(WITHIN).until(next::isDone);
         assertThat(next).isCompletedWithValue(new Spooled());
         assertThat(spool.kept).containsExactly("waits?", "next");
     }
@@ -290,7 +292,7 @@ class DeliveriesTest {
         awaitState("suspect");
         var _ = deliver("next");
         // then
-        await().untilAsserted(() -> assertThat(copies).containsExactlyInAnyOrder("waits", "next"));
+        await().atMost(WITHIN).untilAsserted(() -> assertThat(copies).containsExactlyInAnyOrder("waits", "next"));
         // when the circuit opens
         clock.addAndGet(Duration.ofSeconds(5).toNanos());
         awaitState("draining");
@@ -306,7 +308,7 @@ class DeliveriesTest {
         spool.answer = Kept.AWAY;
         CompletableFuture<PublishOutcome> sent = deliver("sent");
         kafka.answer("sent", TIMED_OUT);
-        await().until(sent::isDone);
+        await().atMost(WITHIN).until(sent::isDone);
         assertThat(sent.join()).isInstanceOfSatisfying(Failed.class, f -> {
             assertThat(f.code()).isEqualTo(ErrorCode.UNAVAILABLE);
             assertThat(f.uncertain()).isTrue();
@@ -373,7 +375,7 @@ class DeliveriesTest {
         CompletableFuture<PublishOutcome> second = deliver("second");
         deliveries.spoolEmpty();
         clock.addAndGet(Duration.ofSeconds(1).toNanos());
-        await().until(second::isDone);
+        await().atMost(WITHIN).until(second::isDone);
         assertThat(second).isCompletedWithValue(new Spooled());
         assertThat(spool.kept).containsExactly("first", "second");
     }
@@ -385,7 +387,7 @@ class DeliveriesTest {
         kafka.seen = false;
         CompletableFuture<PublishOutcome> sent = deliver("sent");
         kafka.answer("sent", TIMED_OUT);
-        await().until(sent::isDone);
+        await().atMost(WITHIN).until(sent::isDone);
         // when: the floor is given up, but the watch has not looked since
         deliveries.spoolClear();
         kafka.seen = true;
@@ -395,7 +397,7 @@ class DeliveriesTest {
     }
 
     private void awaitNotSpooling() {
-        await().atMost(Duration.ofSeconds(30)).until(() -> {
+        await().atMost(WITHIN).until(() -> {
             clock.addAndGet(Duration.ofMillis(100).toNanos());
             return !deliveries.stateName().equals("spooling");
         });

@@ -37,7 +37,7 @@ import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 
 /** Relays that end at any point, several at once, over a table in memory and a real Kafka: each row once, in order. */
-@Timeout(180)
+@Timeout(480)
 class RelayTest {
     private static final int PARTITIONS = 3;
 
@@ -220,7 +220,7 @@ class RelayTest {
 
     private void assertEachOnceInOrder(int rows) {
         // A commit is answered when it is decided, a moment before readers see it.
-        await().atMost(Duration.ofSeconds(30)).until(() -> log().size(), size -> size >= rows);
+        await().atMost(Duration.ofSeconds(60)).until(() -> log().size(), size -> size >= rows);
         Map<String, Integer> last = new HashMap<>();
         List<ConsumerRecord<byte[], byte[]>> log = log();
         for (ConsumerRecord<byte[], byte[]> r : log) {
