@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** PostgreSQL killed while it is archived into, and away while history is asked for. */
-@Timeout(240)
+@Timeout(600)
 class ArchiveOutageTest {
     private static final Duration PATIENCE = Duration.ofSeconds(90);
 

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What is archived, and answers that cross memory, archive and Kafka. */
-@Timeout(180)
+@Timeout(480)
 class ArchiveTest {
     private static final String POSTGRES = Backends.shared().postgres();
 
@@ -337,10 +337,10 @@ class ArchiveTest {
             for (int p = 0; p < PARTITIONS; p++) {
                 awaitArchived(p, 4_000);
             }
-            assertThat(stand.metric("tidegate_replay_archive_partitions")
-                            + second.metric("tidegate_replay_archive_partitions"))
-                    .isEqualTo(PARTITIONS);
             await().atMost(ReplayStand.PATIENCE).untilAsserted(() -> {
+                assertThat(stand.metric("tidegate_replay_archive_partitions")
+                                + second.metric("tidegate_replay_archive_partitions"))
+                        .isEqualTo(PARTITIONS);
                 assertThat(stand.metric("tidegate_replay_archive_lag") + second.metric("tidegate_replay_archive_lag"))
                         .isZero();
                 assertThat(stand.metric("tidegate_replay_archive_lag_seconds")).isZero();

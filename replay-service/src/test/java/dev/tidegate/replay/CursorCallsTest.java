@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
 /** The calls about durable cursors, over HTTP. */
-@Timeout(120)
+@Timeout(360)
 class CursorCallsTest {
     private static final String TOKEN = "Bearer " + ReplayStand.SERVICE_TOKEN;
 
@@ -50,8 +50,10 @@ class CursorCallsTest {
         String next = mine + "&page=" + page.get("page").asString();
         assertThat(call("GET", next, "").body()).isEqualTo("{\"cursors\":[]}");
         assertThat(call("DELETE", mine, "").body()).isEqualTo("{\"deleted\":1}");
-        assertThat(stand.metric("tidegate_replay_cursors_stored_total")).isEqualTo(1);
-        assertThat(stand.metric("tidegate_replay_cursors_found_total")).isEqualTo(1);
+        await().atMost(ReplayStand.PATIENCE).untilAsserted(() -> {
+            assertThat(stand.metric("tidegate_replay_cursors_stored_total")).isEqualTo(1);
+            assertThat(stand.metric("tidegate_replay_cursors_found_total")).isEqualTo(1);
+        });
     }
 
     @Test

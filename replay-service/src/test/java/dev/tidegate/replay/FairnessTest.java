@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Those who want everything, and those who want a little. */
-@Timeout(120)
+@Timeout(360)
 class FairnessTest {
     private static final int EVENTS = 4_000;
     private static final int BYTES = 5_000;
@@ -68,6 +68,8 @@ class FairnessTest {
                 "tidegate.replay.recent.fill", "false",
                 "tidegate.replay.scan.concurrent", "1",
                 "tidegate.replay.admission.reads", "2",
+                "tidegate.replay.admission.queue-wait", "60s",
+                "tidegate.replay.scan.queue-wait", "60s",
                 "tidegate.replay.admission.read-queue", "20");
         for (int i = 0; i < 8; i++) {
             ask(huge, "?from=0", "application/x-ndjson");
@@ -109,7 +111,7 @@ class FairnessTest {
         stand.startReady(
                 "tidegate.replay.recent.fill", "false",
                 "tidegate.replay.scan.concurrent", "1",
-                "tidegate.replay.scan.queue-wait", "30s");
+                "tidegate.replay.scan.queue-wait", "60s");
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             List<CompletableFuture<Void>> greedy = new ArrayList<>();
             for (int i = 0; i < 8; i++) {

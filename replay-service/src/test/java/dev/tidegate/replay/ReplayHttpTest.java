@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
 /** History for people, who may do what, bad input, and bounds. */
-@Timeout(120)
+@Timeout(360)
 class ReplayHttpTest {
     private static final String SECRET = "0123456789abcdef0123456789abcdef";
 
@@ -107,9 +107,9 @@ class ReplayHttpTest {
                 .get(0)
                 .get("time")
                 .asLong();
-        await().until(() -> System.currentTimeMillis() > last + 1);
+        await().atMost(ReplayStand.PATIENCE).until(() -> System.currentTimeMillis() > last + 1);
         Instant between = Instant.now();
-        await().until(() -> System.currentTimeMillis() > between.toEpochMilli() + 1);
+        await().atMost(ReplayStand.PATIENCE).until(() -> System.currentTimeMillis() > between.toEpochMilli() + 1);
         stand.publishMany(channel, 2);
 
         // when, then
@@ -280,10 +280,12 @@ class ReplayHttpTest {
         Cursor start = new Cursor(stand.epoch(), 0, -1);
         CompletableFuture<List<ReplayStand.Answered>> served = CompletableFuture.supplyAsync(
                 () -> stand.replay(stand.after(channel, start, 0)), Thread::startVirtualThread);
-        await().until(() -> stand.metric("tidegate_replay_calls_active{call=\"replay\"}") == 1);
+        await().atMost(ReplayStand.PATIENCE)
+                .until(() -> stand.metric("tidegate_replay_calls_active{call=\"replay\"}") == 1);
         CompletableFuture<List<ReplayStand.Answered>> queued = CompletableFuture.supplyAsync(
                 () -> stand.replay(stand.after(channel, start, 0)), Thread::startVirtualThread);
-        await().until(() -> stand.metric("tidegate_replay_calls_waiting{call=\"replay\"}") == 1);
+        await().atMost(ReplayStand.PATIENCE)
+                .until(() -> stand.metric("tidegate_replay_calls_waiting{call=\"replay\"}") == 1);
 
         // when
         HttpResponse<String> third = stand.post(
@@ -304,7 +306,8 @@ class ReplayHttpTest {
         // then
         assertThat(served.join().getFirst().offsets()).containsExactly(0L);
         assertThat(queued.join().getFirst().offsets()).containsExactly(0L);
-        await().until(() -> stand.metric("tidegate_replay_calls_active{call=\"replay\"}") == 0);
+        await().atMost(ReplayStand.PATIENCE)
+                .until(() -> stand.metric("tidegate_replay_calls_active{call=\"replay\"}") == 0);
     }
 
     @Test
@@ -345,7 +348,7 @@ class ReplayHttpTest {
             assertThat(text.split("\"op\":\"event\"", -1)).hasSize(2_001);
             assertThat(text).endsWith("0\r\n\r\n");
         }
-        await().until(() -> stand.metric("tidegate_replay_scan_buffered_bytes") == 0);
+        await().atMost(ReplayStand.PATIENCE).until(() -> stand.metric("tidegate_replay_scan_buffered_bytes") == 0);
     }
 
     @Test

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Kafka away and back, not there yet, and producers that use transactions. */
-@Timeout(180)
+@Timeout(480)
 class ReplayOutageTest {
     @Test
     void memoryIsServedWhileKafkaIsAwayAndTheTailGoesOnByItself(@TempDir Path folder) {

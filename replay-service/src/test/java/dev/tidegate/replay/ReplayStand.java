@@ -119,7 +119,7 @@ final class ReplayStand implements AutoCloseable {
                 "tidegate.replay.topic-check", "200ms",
                 "tidegate.replay.recent.bytes", "8MB",
                 "spring.profiles.active", "dev",
-                "tidegate.replay.max-wait", "2s"));
+                "tidegate.replay.max-wait", "30s"));
         for (int i = 0; i < settings.length; i += 2) {
             all.put((String) settings[i], settings[i + 1]);
         }
@@ -236,7 +236,7 @@ final class ReplayStand implements AutoCloseable {
     }
 
     HttpResponse<String> get(String path, String... headers) {
-        HttpRequest.Builder request = HttpRequest.newBuilder(uri(path)).timeout(Duration.ofSeconds(30));
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri(path)).timeout(Duration.ofSeconds(90));
         if (headers.length > 0) {
             request.headers(headers);
         }
@@ -245,7 +245,7 @@ final class ReplayStand implements AutoCloseable {
 
     HttpResponse<String> post(String body, String... headers) {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri("/v1/replay"))
-                .timeout(Duration.ofSeconds(60))
+                .timeout(Duration.ofSeconds(90))
                 .POST(HttpRequest.BodyPublishers.ofString(body));
         if (headers.length > 0) {
             request.headers(headers);

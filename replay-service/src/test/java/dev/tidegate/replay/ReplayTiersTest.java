@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What the gateway's call answers, from memory, from Kafka, across both, and where the log has changed under it. */
-@Timeout(120)
+@Timeout(360)
 class ReplayTiersTest {
     private final ReplayStand stand = new ReplayStand();
 
@@ -155,6 +155,8 @@ class ReplayTiersTest {
             assertThat(answers.get(i).end().complete()).isTrue();
         }
         // One scan, mostly; another for those who were not there in time when a slow machine had begun it.
+        // It is counted a moment after those who waited have been told.
+        await().atMost(ReplayStand.PATIENCE).until(() -> stand.metric("tidegate_replay_scan_requests_total") == 60);
         double scans = stand.metric("tidegate_replay_scan_scans_total");
         assertThat(scans).isBetween(1.0, 10.0);
         assertThat(stand.metric("tidegate_replay_scan_records_total")).isLessThanOrEqualTo(scans * 360);
@@ -292,7 +294,7 @@ class ReplayTiersTest {
     @Test
     void waitsForWhatIsOnItsWayAndNotForEver() {
         // given: a producer that has its metadata, and need not ask for them while the request waits
-        stand.startReady("tidegate.replay.max-wait", "3s");
+        stand.startReady();
         String channel = channelIn(0, "news");
         stand.publish(channelIn(1, "other"), "0");
         Cursor start = new Cursor(stand.epoch(), 0, -1);
@@ -306,6 +308,8 @@ class ReplayTiersTest {
         assertThat(waiting.join().offsets()).containsExactly(0L);
 
         // when it never comes
+        stand.stop();
+        stand.startReady("tidegate.replay.max-wait", "1s");
         long before = System.nanoTime();
         Answered never = stand.replay(stand.after(channel, start, 1)).getFirst();
 
@@ -313,7 +317,7 @@ class ReplayTiersTest {
         assertThat(never.end().error()).isEqualTo(ErrorCode.UNAVAILABLE);
         assertThat(never.end().message()).contains("read up to 0, not yet to 1");
         assertThat(never.end().complete()).isFalse();
-        assertThat(System.nanoTime() - before).isGreaterThan(2_900_000_000L);
+        assertThat(System.nanoTime() - before).isGreaterThan(900_000_000L);
     }
 
     @Test

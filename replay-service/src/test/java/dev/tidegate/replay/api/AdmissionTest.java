@@ -20,12 +20,14 @@ import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
 class AdmissionTest {
+    private static final Duration WITHIN = Duration.ofSeconds(60);
+
     private final LongAdder refused = new LongAdder();
 
     @Test
     void callsWaitTheirTurnInOrder() {
         // given
-        Admission admission = new Admission("calls", 1, 10, Duration.ofSeconds(10), refused);
+        Admission admission = new Admission("calls", 1, 10, Duration.ofMinutes(2), refused);
         List<Integer> order = new CopyOnWriteArrayList<>();
         List<Sinks.One<Integer>> running = new CopyOnWriteArrayList<>();
         for (int i = 0; i < 5; i++) {
@@ -43,12 +45,12 @@ class AdmissionTest {
         // when, then
         for (int i = 0; i < 5; i++) {
             int n = i + 1;
-            await().until(() -> running.size() == n);
+            await().atMost(WITHIN).until(() -> running.size() == n);
             assertThat(admission.inside()).isEqualTo(1);
             running.get(i).tryEmitValue(0);
         }
         assertThat(order).containsExactly(0, 1, 2, 3, 4);
-        await().until(() -> admission.inside() == 0);
+        await().atMost(WITHIN).until(() -> admission.inside() == 0);
     }
 
     @Test
@@ -66,11 +68,12 @@ class AdmissionTest {
         // and the one that waits, waits so long only
         assertThatThrownBy(late::block).hasMessageContaining("too many calls at once");
         assertThat(refused.sum()).isEqualTo(2);
-        await().until(() -> admission.waiting() == 0); // its place is given back after its error has been told
+        await().atMost(WITHIN)
+                .until(() -> admission.waiting() == 0); // its place is given back after its error has been told
 
         // and when the first is cancelled there is room again
         inside.dispose();
-        await().until(() -> admission.inside() == 0);
+        await().atMost(WITHIN).until(() -> admission.inside() == 0);
         assertThat(admission.run(() -> Mono.just(3)).block()).isEqualTo(3);
     }
 
@@ -108,9 +111,9 @@ class AdmissionTest {
         }
 
         // when, then
-        await().atMost(Duration.ofSeconds(30))
-                .untilAsserted(() -> assertThat(calls).allMatch(Disposable::isDisposed));
-        await().untilAsserted(
+        await().atMost(WITHIN).untilAsserted(() -> assertThat(calls).allMatch(Disposable::isDisposed));
+        await().atMost(WITHIN)
+                .untilAsserted(
                         () -> assertThat(admission.inside()).as("seed %d", seed).isZero());
         assertThat(admission.waiting()).isZero();
         assertThat(most.get()).as("seed %d", seed).isBetween(1, 3);

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Timeout;
 import org.springframework.util.unit.DataSize;
 
 /** Days come and go, with a clock of our own. The dates lie far from today's, where no other test of this database is. */
-@Timeout(120)
+@Timeout(360)
 class ArchiveDaysTest {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final LocalDate FIRST = LocalDate.of(2001, 2, 27);

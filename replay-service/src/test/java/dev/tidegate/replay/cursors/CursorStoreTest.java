@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import reactor.core.publisher.Mono;
 
 /** The rules of durable cursors, on a real PostgreSQL. */
-@Timeout(120)
+@Timeout(360)
 class CursorStoreTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final int PER_SUBJECT = 5;

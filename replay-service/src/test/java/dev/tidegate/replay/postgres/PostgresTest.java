@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import reactor.core.publisher.Mono;
 
 /** A PostgreSQL that is not there yet, goes, hangs, comes back, and comes back empty. */
-@Timeout(180)
+@Timeout(480)
 class PostgresTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final String COUNT = "SELECT count(*) FROM replay.durable_cursor";

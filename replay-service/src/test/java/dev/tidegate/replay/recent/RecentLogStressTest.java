@@ -37,7 +37,7 @@ class RecentLogStressTest {
     private final LongAdder overwritten = new LongAdder();
 
     @Test
-    @Timeout(120)
+    @Timeout(360)
     void readersNeverSeeTornOverwrittenOrMissingRecords() throws Exception {
         // given
         long seed = Long.getLong("tidegate.seed", System.nanoTime());
