@@ -67,7 +67,7 @@ public final class EdgeUnderTest implements AutoCloseable {
 
     /** The next socket handed over; fails when none comes. */
     public Opened nextOpened() throws InterruptedException {
-        Opened opened = core.opened.poll(10, TimeUnit.SECONDS);
+        Opened opened = core.opened.poll(60, TimeUnit.SECONDS);
         if (opened == null) {
             throw new AssertionError("nothing was handed over");
         }

@@ -43,7 +43,7 @@ public final class PresenceService implements Presence, AutoCloseable {
     public PresenceService(
             Set<String> namespaces, PresenceSettings settings, String redisUrl, String topic, int loops) {
         String gateway = Long.toString(new SecureRandom().nextLong() >>> 1, 36);
-        this.store = new RedisPresence(redisUrl, topic, gateway, settings);
+        this.store = new RedisPresence(redisUrl, topic, gateway, settings, RedisPresence.TIMEOUT);
         this.directory = new PresenceDirectory(
                 namespaces,
                 settings,

@@ -56,7 +56,9 @@ import org.slf4j.LoggerFactory;
 final class RedisPresence implements PresenceStore {
     private static final Logger LOG = LoggerFactory.getLogger(RedisPresence.class);
 
-    private static final Duration TIMEOUT = Duration.ofSeconds(2);
+    /** Longest that a command may take. */
+    static final Duration TIMEOUT = Duration.ofSeconds(2);
+
     private static final Duration RECONNECT_AT_MOST = Duration.ofSeconds(1);
     private static final Duration PROBE = Duration.ofMillis(300);
 
@@ -69,6 +71,7 @@ final class RedisPresence implements PresenceStore {
     private final String prefix;
     private final String gateway;
     private final PresenceSettings settings;
+    private final Duration timeout;
     private final RedisNodes nodes;
     private final ClientResources resources;
     private final RedisClient client;
@@ -94,28 +97,30 @@ final class RedisPresence implements PresenceStore {
      *
      * @param topic the fan-out topic: two installations may share a Redis
      * @param gateway of this process and no other, before or after it
+     * @param timeout how long a command may take; {@link #TIMEOUT} but in tests, for which a slow machine is no Redis that is away
      */
-    RedisPresence(String url, String topic, String gateway, PresenceSettings settings) {
+    RedisPresence(String url, String topic, String gateway, PresenceSettings settings, Duration timeout) {
         this.prefix = "tidegate:" + topic + ":presence:";
         this.gateway = gateway;
         this.settings = settings;
-        this.nodes = RedisNodes.of(url, "tidegate-gateway-presence", TIMEOUT);
+        this.nodes = RedisNodes.of(url, "tidegate-gateway-presence", timeout);
         this.resources = ClientResources.builder()
                 .ioThreadPoolSize(2)
                 .computationThreadPoolSize(2)
                 .reconnectDelay(Delay.exponential(Duration.ofMillis(50), RECONNECT_AT_MOST, 2, TimeUnit.MILLISECONDS))
                 .build();
         this.client = RedisClient.create(resources);
-        this.client.setOptions(options(ClientOptions.builder()).build());
+        this.timeout = timeout;
+        this.client.setOptions(options(ClientOptions.builder(), timeout).build());
     }
 
-    private static <B extends ClientOptions.Builder> B options(B builder) {
+    private static <B extends ClientOptions.Builder> B options(B builder, Duration timeout) {
         builder.autoReconnect(true)
                 .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
                 .requestQueueSize(MAX_PENDING)
-                .timeoutOptions(TimeoutOptions.enabled(TIMEOUT))
+                .timeoutOptions(TimeoutOptions.enabled(timeout))
                 .socketOptions(SocketOptions.builder()
-                        .connectTimeout(TIMEOUT)
+                        .connectTimeout(timeout)
                         .keepAlive(true)
                         .build());
         return builder;
@@ -186,7 +191,7 @@ final class RedisPresence implements PresenceStore {
     private CompletionStage<Link> cluster() {
         return nodes.inCluster(
                 resources,
-                options(ClusterClientOptions.builder()),
+                options(ClusterClientOptions.builder(), timeout),
                 cluster -> cluster.connectAsync(StringCodec.UTF8)
                         .thenCompose(c -> cluster.connectPubSubAsync(StringCodec.UTF8)
                                 .thenApply(s -> new Link(c, c.async(), c.async(), s, cluster))));

@@ -27,9 +27,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What stands in Redis when gateways come, go, die, and are late. */
-@Timeout(120)
+@Timeout(360)
 class RedisPresenceTest {
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final PresenceSettings LONG = new PresenceSettings(100, Duration.ZERO, Duration.ofMinutes(5));
 
     private final String topic = Backends.unique("topic");
@@ -51,7 +51,7 @@ class RedisPresenceTest {
 
     private RedisPresence store(String url, String gateway, PresenceSettings settings, List<String> changed)
             throws InterruptedException {
-        RedisPresence store = new RedisPresence(url, topic, gateway, settings);
+        RedisPresence store = new RedisPresence(url, topic, gateway, settings, PATIENCE);
         stores.add(store);
         CountDownLatch connected = new CountDownLatch(1);
         store.start(new PresenceStore.Listener() {
@@ -70,12 +70,12 @@ class RedisPresenceTest {
                 changed.add(channel);
             }
         });
-        assertThat(connected.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(connected.await(60, TimeUnit.SECONDS)).isTrue();
         return store;
     }
 
     private static <T> T get(CompletionStage<T> stage) {
-        return stage.toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
+        return stage.toCompletableFuture().orTimeout(60, TimeUnit.SECONDS).join();
     }
 
     private static State read(RedisPresence store) {

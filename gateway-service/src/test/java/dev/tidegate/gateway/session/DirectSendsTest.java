@@ -80,7 +80,7 @@ class DirectSendsTest {
                 new GatewayMetrics());
         shard = new LoopShard(0, loop, shared);
         shard.start();
-        assumeTrue(loop.submit(shard::hasRing).get(10, TimeUnit.SECONDS), "no io_uring here");
+        assumeTrue(loop.submit(shard::hasRing).get(60, TimeUnit.SECONDS), "no io_uring here");
         server = new ServerBootstrap()
                 .group(group)
                 .channel(EpollServerSocketChannel.class)
@@ -135,8 +135,8 @@ class DirectSendsTest {
         try (Socket client = new Socket()) {
             client.setReceiveBufferSize(16 * 1024);
             client.connect(server.localAddress() instanceof InetSocketAddress a ? a : null, 5_000);
-            client.setSoTimeout(30_000);
-            opened.get(10, TimeUnit.SECONDS);
+            client.setSoTimeout(60_000);
+            opened.get(60, TimeUnit.SECONDS);
             CompletableFuture<List<Long>> read = CompletableFuture.supplyAsync(
                     () -> readAll(client), task -> Thread.ofVirtual().start(task));
 

@@ -78,7 +78,7 @@ class SendRingTest {
         List<Channel> channels = new ArrayList<>();
         for (int i = 0; i < 20; i++) {
             clients.add(connect());
-            channels.add(accepted.poll(5, TimeUnit.SECONDS));
+            channels.add(accepted.poll(60, TimeUnit.SECONDS));
         }
         ByteBuf frame = frame(7);
 
@@ -105,7 +105,7 @@ class SendRingTest {
     void tellsWhatAFullSocketDidNotTakeSoThatNoByteIsLostOrDoubled() throws Exception {
         // given
         Socket client = connect();
-        Channel channel = accepted.poll(5, TimeUnit.SECONDS);
+        Channel channel = accepted.poll(60, TimeUnit.SECONDS);
         int fd = ((UnixChannel) channel).fd().intValue();
 
         // when: nobody reads until the socket is full
@@ -139,10 +139,10 @@ class SendRingTest {
     void aClosedPeerIsAResultNotAFault() throws Exception {
         // given
         Socket client = connect();
-        Channel channel = accepted.poll(5, TimeUnit.SECONDS);
+        Channel channel = accepted.poll(60, TimeUnit.SECONDS);
         client.setSoLinger(true, 0);
         client.close();
-        channel.closeFuture().await(5, TimeUnit.SECONDS);
+        channel.closeFuture().await(60, TimeUnit.SECONDS);
         ByteBuf frame = frame(1);
 
         // when
@@ -161,12 +161,12 @@ class SendRingTest {
     private Socket connect() throws Exception {
         Socket socket = new Socket();
         socket.connect(server.localAddress() instanceof InetSocketAddress a ? a : null, 5000);
-        socket.setSoTimeout(10_000);
+        socket.setSoTimeout(60_000);
         return socket;
     }
 
     private <T> T onLoop(Callable<T> task) throws Exception {
-        return group.next().submit(task).get(30, TimeUnit.SECONDS);
+        return group.next().submit(task).get(60, TimeUnit.SECONDS);
     }
 
     private static byte[] bytes(int seed) {

@@ -26,7 +26,7 @@ import reactor.netty.http.client.WebsocketClientSpec;
 
 /** Compression with a client that is not ours (Netty's), through the whole edge and real shards; only Kafka is away. */
 class DeflateClientTest {
-    private static final Duration WAIT = Duration.ofSeconds(20);
+    private static final Duration WAIT = Duration.ofSeconds(60);
 
     @Test
     void offersAreIgnoredUnlessCompressionIsOn() throws Exception {

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Handshakes that have to wait for the issuer's keys. */
-@Timeout(60)
+@Timeout(180)
 class SlowIssuerTest {
     private static final RSAKey KEY = Tokens.rsa("k1");
     private final CountDownLatch asked = new CountDownLatch(1);
@@ -69,7 +69,7 @@ class SlowIssuerTest {
         try (EdgeUnderTest edge = edge();
                 RawHttp stays = new RawHttp(edge.port());
                 RawHttp other = new RawHttp(edge.port())) {
-            assertThat(asked.await(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(asked.await(60, TimeUnit.SECONDS)).isTrue();
             try (RawHttp leaves = new RawHttp(edge.port())) {
                 leaves.send(request());
             }

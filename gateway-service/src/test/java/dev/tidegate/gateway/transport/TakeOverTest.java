@@ -82,13 +82,13 @@ class TakeOverTest {
                                         return null;
                                     }
                                 })
-                        .get(20, TimeUnit.SECONDS);
-                socket.sendText("hello", true).get(20, TimeUnit.SECONDS);
+                        .get(60, TimeUnit.SECONDS);
+                socket.sendText("hello", true).get(60, TimeUnit.SECONDS);
 
                 // then
                 assertThat(socket.getSubprotocol()).isEqualTo(WebSocketEndpoint.SUBPROTOCOL);
-                assertThat(fromServer.get(20, TimeUnit.SECONDS)).isEqualTo("hi");
-                byte[] frame = fromClient.get(20, TimeUnit.SECONDS);
+                assertThat(fromServer.get(60, TimeUnit.SECONDS)).isEqualTo("hi");
+                byte[] frame = fromClient.get(60, TimeUnit.SECONDS);
                 assertThat(frame[0]).isEqualTo((byte) 0x81);
                 assertThat(frame[1]).isEqualTo((byte) (0x80 | 5));
                 socket.abort();

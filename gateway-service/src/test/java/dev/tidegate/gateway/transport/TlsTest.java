@@ -143,12 +143,12 @@ class TlsTest {
                             return null;
                         }
                     })
-                    .get(20, TimeUnit.SECONDS);
+                    .get(60, TimeUnit.SECONDS);
             EdgeUnderTest.Opened opened = edge.nextOpened();
             opened.channel().writeAndFlush(frame).sync();
 
             // then
-            assertThat(whole.get(20, TimeUnit.SECONDS)).isEqualTo("tide".repeat(size / 4));
+            assertThat(whole.get(60, TimeUnit.SECONDS)).isEqualTo("tide".repeat(size / 4));
             assertThat(opened.channel().pipeline().toMap().values())
                     .singleElement()
                     .isInstanceOf(SslHandler.class);

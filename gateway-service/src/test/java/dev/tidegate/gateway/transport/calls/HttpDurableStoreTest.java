@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** The calls about durable cursors, and what comes of bad answers. */
-@Timeout(60)
+@Timeout(180)
 class HttpDurableStoreTest {
     private static final MultiThreadIoEventLoopGroup GROUP =
             new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
@@ -38,7 +38,7 @@ class HttpDurableStoreTest {
     private static HttpDurableStore store(URI url) {
         return new HttpDurableStore(
                 List.of(LOOP),
-                new GatewaySettings.ReplayService(url, Duration.ofMillis(3), 8, 10, 1024, Duration.ofSeconds(5)),
+                new GatewaySettings.ReplayService(url, Duration.ofMillis(3), 8, 10, 1024, Duration.ofSeconds(50)),
                 "a-service-token");
     }
 

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-@Timeout(60)
+@Timeout(180)
 class HttpEventPublisherTest {
     private static final MultiThreadIoEventLoopGroup GROUP =
             new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
@@ -54,7 +54,7 @@ class HttpEventPublisherTest {
     }
 
     private static Outcome get(CompletableFuture<Outcome> f) throws Exception {
-        return f.get(20, TimeUnit.SECONDS);
+        return f.get(60, TimeUnit.SECONDS);
     }
 
     @Test
@@ -64,7 +64,7 @@ class HttpEventPublisherTest {
                         201,
                         "application/json",
                         "{\"id\":\"e-1\",\"cursor\":\"k3ZqW1xA.7.12\",\"status\":\"stored\",\"more\":{}}"));
-                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(5))) {
+                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(50))) {
             // when
             Outcome outcome = get(publish(publisher, JOE, frame("e-1", "order.created")));
 
@@ -88,7 +88,7 @@ class HttpEventPublisherTest {
         // given
         try (ScriptedServer server = new ScriptedServer(
                         (request, out) -> out.whole(201, "application/json", "{\"id\":\"x\",\"status\":\"sent\"}"));
-                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(5))) {
+                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(50))) {
             // when
             Outcome outcome = get(publish(publisher, Identity.ANONYMOUS, frame(null, null)));
 
@@ -102,7 +102,7 @@ class HttpEventPublisherTest {
         // given
         try (ScriptedServer server = new ScriptedServer(
                         (request, out) -> out.whole(202, "application/json", "{\"id\":\"x\",\"status\":\"spooled\"}"));
-                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(5))) {
+                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(50))) {
             // when
             Outcome outcome = get(publish(publisher, Identity.ANONYMOUS, frame(null, null)));
 
@@ -138,7 +138,7 @@ class HttpEventPublisherTest {
                 : "{\"type\":\"about:blank\",\"status\":" + status + ",\"code\":\"" + code + "\",\"detail\":\"why\"}";
         try (ScriptedServer server =
                         new ScriptedServer((request, out) -> out.whole(status, "application/problem+json", body));
-                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(5))) {
+                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(50))) {
             // when
             Outcome outcome = get(publish(publisher, JOE, frame(null, null)));
 
@@ -158,7 +158,7 @@ class HttpEventPublisherTest {
     void refusesWhatCannotBeSentOn() throws Exception {
         // given
         try (ScriptedServer server = new ScriptedServer((request, out) -> out.whole(200, "application/json", "{}"));
-                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(5))) {
+                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(50))) {
             // when
             Outcome id = get(publish(publisher, JOE, frame("a\r\nx-injected: 1", null)));
             Outcome type = get(publish(publisher, JOE, frame(null, "größe")));
@@ -183,7 +183,7 @@ class HttpEventPublisherTest {
                     may.await();
                     out.whole(200, "application/json", "{\"id\":\"x\",\"status\":\"spooled\"}");
                 });
-                HttpEventPublisher publisher = publisher(server.url(), 3, Duration.ofSeconds(20))) {
+                HttpEventPublisher publisher = publisher(server.url(), 3, Duration.ofSeconds(50))) {
             List<CompletableFuture<Outcome>> within = List.of(
                     publish(publisher, JOE, frame(null, null)),
                     publish(publisher, JOE, frame(null, null)),
@@ -223,7 +223,7 @@ class HttpEventPublisherTest {
         try (ScriptedServer server = new ScriptedServer((request, out) -> {
                     throw new IllegalStateException("cut");
                 });
-                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(5))) {
+                HttpEventPublisher publisher = publisher(server.url(), 10, Duration.ofSeconds(50))) {
             // when
             get(publish(publisher, JOE, frame(null, null)));
             int without = server.requestsWaiting();

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(180)
 class HttpReplaySourceTest {
     private static final MultiThreadIoEventLoopGroup GROUP =
             new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
@@ -77,7 +77,7 @@ class HttpReplaySourceTest {
         }
 
         Told await() throws InterruptedException {
-            assertThat(over.await(20, TimeUnit.SECONDS)).as("told %s", what).isTrue();
+            assertThat(over.await(60, TimeUnit.SECONDS)).as("told %s", what).isTrue();
             return this;
         }
     }
@@ -140,7 +140,7 @@ class HttpReplaySourceTest {
                     }
                     out.end();
                 });
-                HttpReplaySource source = source(server.url(), 8, 100, Duration.ofSeconds(5), "s3cret")) {
+                HttpReplaySource source = source(server.url(), 8, 100, Duration.ofSeconds(50), "s3cret")) {
             // when
             List<Told> told = fetch(source, "a", "b", "c");
 
@@ -177,7 +177,7 @@ class HttpReplaySourceTest {
                     busy.decrementAndGet();
                     out.whole(200, "application/x-ndjson", body.toString());
                 });
-                HttpReplaySource source = source(server.url(), 2, requests, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 2, requests, Duration.ofSeconds(50), null)) {
             // when
             String[] channels = new String[requests];
             java.util.Arrays.setAll(channels, i -> "c" + i);
@@ -200,7 +200,7 @@ class HttpReplaySourceTest {
                     may.await();
                     out.whole(200, "application/x-ndjson", end(0, true) + end(1, true));
                 });
-                HttpReplaySource source = source(server.url(), 1, 2, Duration.ofSeconds(20), null)) {
+                HttpReplaySource source = source(server.url(), 1, 2, Duration.ofSeconds(50), null)) {
             List<Told> first = fetch(source, "a", "b");
             server.nextRequest();
 
@@ -278,7 +278,7 @@ class HttpReplaySourceTest {
                     new CountDownLatch(1).await(20, TimeUnit.MILLISECONDS);
                     out.end();
                 });
-                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(50), null)) {
             // when
             for (int i = 0; i < 5; i++) {
                 fetch(source, "a").getFirst().await();
@@ -294,7 +294,7 @@ class HttpReplaySourceTest {
         // given
         try (ScriptedServer server = new ScriptedServer((request, out) ->
                         out.whole(200, "application/x-ndjson", event("a", 12, "1") + end(0, true) + end(1, true)));
-                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(50), null)) {
             List<Told> crowd = List.of(new Told(), new Told(), new Told());
             Told gone = new Told();
             Told elsewhere = new Told();
@@ -332,7 +332,7 @@ class HttpReplaySourceTest {
                     }
                     out.whole(200, "application/x-ndjson", ends.toString());
                 });
-                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(20), null)) {
+                HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(50), null)) {
             fetch(source, "first");
             server.nextRequest();
             Object crowd = new Object();
@@ -367,11 +367,11 @@ class HttpReplaySourceTest {
                     out.head();
                     for (int i = 0; i < 16; i++) {
                         out.chunk(event("a", 12 + 2 * i, "1"));
-                        new CountDownLatch(1).await(150, TimeUnit.MILLISECONDS);
+                        new CountDownLatch(1).await(300, TimeUnit.MILLISECONDS);
                     }
                     out.chunk(end(0, true)).end();
                 });
-                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(2), null)) {
+                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(4), null)) {
             // when
             Told told = fetch(source, "a").getFirst().await();
 
@@ -390,7 +390,7 @@ class HttpReplaySourceTest {
                                     + event("b", 20, "2").substring(0, 30));
                     throw new IllegalStateException("cut");
                 });
-                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(50), null)) {
             // when
             List<Told> told = fetch(source, "a", "b", "c");
 
@@ -406,7 +406,7 @@ class HttpReplaySourceTest {
         // given
         try (ScriptedServer server =
                         new ScriptedServer((request, out) -> out.whole(200, "application/x-ndjson", end(0, true)));
-                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(50), null)) {
             // when
             List<Told> told = fetch(source, "a", "b");
 
@@ -421,7 +421,7 @@ class HttpReplaySourceTest {
         // given
         try (ScriptedServer server =
                         new ScriptedServer((request, out) -> out.whole(500, "text/plain", "out of memory"));
-                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(50), null)) {
             // when
             List<Told> told = fetch(source, "a", "b");
 
@@ -442,7 +442,7 @@ class HttpReplaySourceTest {
                     new CountDownLatch(1).await();
                 });
                 HttpReplaySource impatient = source(server.url(), 1, 10, Duration.ofMillis(200), null);
-                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(2), null)) {
+                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(4), null)) {
             // when
             Told never = fetch(impatient, "a").getFirst().await();
             Told stops = fetch(source, "b").getFirst().await();
@@ -460,7 +460,7 @@ class HttpReplaySourceTest {
         try (ScriptedServer server = new ScriptedServer((request, out) -> {})) {
             gone = server.url();
         }
-        try (HttpReplaySource source = source(gone, 1, 10, Duration.ofSeconds(5), null)) {
+        try (HttpReplaySource source = source(gone, 1, 10, Duration.ofSeconds(50), null)) {
             // when
             Told told = fetch(source, "a").getFirst().await();
 
@@ -475,7 +475,7 @@ class HttpReplaySourceTest {
             // given
             try (ScriptedServer server =
                             new ScriptedServer((request, out) -> out.whole(200, "application/x-ndjson", answer));
-                    HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(5), null)) {
+                    HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(50), null)) {
                 // when
                 Told second = fetch(source, "a", "b").get(1).await();
 
@@ -501,7 +501,7 @@ class HttpReplaySourceTest {
                         closed.countDown();
                     }
                 });
-                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(50), null)) {
             Told told = new Told();
             List<Runnable> cancel = new ArrayList<>();
             LOOP.submit(() -> cancel.add(source.fetch(request("a"), told))).sync();
@@ -512,7 +512,7 @@ class HttpReplaySourceTest {
             cancelled.countDown();
 
             // then
-            assertThat(closed.await(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(closed.await(60, TimeUnit.SECONDS)).isTrue();
             assertThat(told.what).isEmpty();
         }
     }
@@ -522,7 +522,7 @@ class HttpReplaySourceTest {
         // given
         try (ScriptedServer server = new ScriptedServer((request, out) ->
                         out.whole(200, "application/x-ndjson", event("a", 12, "1") + end(0, true) + end(1, true)));
-                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(5), null)) {
+                HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(50), null)) {
             Told good = new Told();
             Told bad = new Told() {
                 @Override
@@ -554,7 +554,7 @@ class HttpReplaySourceTest {
             HttpReplaySource closed;
 
             // when
-            try (HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(5), null)) {
+            try (HttpReplaySource source = source(server.url(), 1, 10, Duration.ofSeconds(50), null)) {
                 closed = source;
                 source.fetch(request("a"), open);
                 open.await();

@@ -50,7 +50,7 @@ final class ScriptedServer implements AutoCloseable {
     }
 
     Request nextRequest() throws InterruptedException {
-        Request r = requests.poll(10, TimeUnit.SECONDS);
+        Request r = requests.poll(60, TimeUnit.SECONDS);
         if (r == null) {
             throw new AssertionError("no request came");
         }
