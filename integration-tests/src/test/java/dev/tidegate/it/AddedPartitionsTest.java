@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
 /** Partitions are added to the fan-out topic while everything runs (ADR 071), on services and a topic of their own. */
-@Timeout(300)
+@Timeout(720)
 class AddedPartitionsTest {
     private static final int GROWN = 6;
 
@@ -41,7 +41,7 @@ class AddedPartitionsTest {
             "partitions are added: channels that stay go on whole, those that move are told a gap 'epoch' and miss nothing")
     void partitionsAreAdded() {
         try (Services services =
-                Services.on(Backends.shared().environment(), "grown").unhedged().start()) {
+                Services.on(Backends.shared().environment(), "grown").patient().start()) {
             Publisher publisher = services.publisher();
             String stays = channel(2, 2);
             String movesToANewOne = channel(1, 5);

@@ -34,7 +34,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Whatever has to do with archiving is killed while it archives; in the end the archive alone must answer what the topic held. */
-@Timeout(600)
+@Timeout(1200)
 class ArchiveDrillTest {
     private static final Duration WITHIN = Duration.ofMinutes(2);
     private static final JsonMapper JSON = new JsonMapper();

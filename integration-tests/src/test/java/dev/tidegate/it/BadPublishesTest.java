@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
 /** What publishers send wrong: refused with the field and what was expected, and nothing of it reaches a subscriber. */
-@Timeout(120)
+@Timeout(360)
 class BadPublishesTest {
 
     private static final byte[] NOT_UTF8 = {'a', (byte) 0xff, 'b'};

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Records that producers write straight into the fan-out topic and that are no events, or only nearly: every path agrees on what they are. */
-@Timeout(120)
+@Timeout(360)
 class BadRecordsTest {
 
     private static final byte[] NOT_UTF8 = {'a', (byte) 0xff, 'b'};

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
  * The three deliveries side by side, one event at a time: from the publisher's call to the subscriber. What it demands is that each event comes once; how
  * long they take is printed, as ratios to {@code ordered} of the same run, for this is no place for claims about milliseconds.
  */
-@Timeout(240)
+@Timeout(600)
 class DeliveryLatencyTest {
 
     private static final int WARM_UP = 50;

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Gateways and the replay service are killed while events are published; nobody may miss one. */
-@Timeout(600)
+@Timeout(1200)
 class KillDrillTest {
 
     private static final int CLIENTS = 200;

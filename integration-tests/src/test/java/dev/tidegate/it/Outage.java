@@ -37,7 +37,7 @@ final class Outage {
     private static final Duration LONG = Duration.ofSeconds(8);
 
     /** How much longer an outage may last for what has not arrived yet. */
-    static final Duration ARRIVALS_WITHIN = Duration.ofSeconds(10);
+    static final Duration ARRIVALS_WITHIN = Duration.ofSeconds(30);
 
     private static final int CLIENTS = 200;
     private static final int CHANNELS = 50;
@@ -130,7 +130,7 @@ final class Outage {
             breakUp(crowd.clients(), from);
             long to = System.nanoTime();
             if (live) {
-                awaitArrivals(crowd, traffic);
+                awaitArrivals(crowd, traffic, to);
             }
             long mending = System.nanoTime();
             mends.run();
@@ -177,8 +177,15 @@ final class Outage {
         return untouched.test(client) && watched.test(client) && !reconnects(client);
     }
 
-    /** Until each watched client has what was taken by now, or time is up: then the report says what did not come. */
-    private void awaitArrivals(Crowd crowd, SteadyTraffic traffic) {
+    /**
+     * Until every call that was begun during the outage is answered, and each watched client has what was taken then, or time is up: then the report
+     * says what did not come.
+     */
+    private void awaitArrivals(Crowd crowd, SteadyTraffic traffic, long to) {
+        long deadline = System.nanoTime() + ARRIVALS_WITHIN.toNanos();
+        while (System.nanoTime() - deadline < 0 && traffic.callsFromBefore(to)) {
+            LockSupport.parkNanos(Duration.ofMillis(50).toNanos());
+        }
         Map<String, Long> taken = traffic.events().stream()
                 .collect(Collectors.groupingBy(SteadyTraffic.Taken::channel, Collectors.counting()));
         List<TidegateClient> clients = crowd.clients();
@@ -186,7 +193,6 @@ final class Outage {
                 .filter(this::isWatched)
                 .mapToObj(clients::get)
                 .toList();
-        long deadline = System.nanoTime() + ARRIVALS_WITHIN.toNanos();
         while (System.nanoTime() - deadline < 0
                 && !all.stream()
                         .allMatch(client -> crowd.channels(client).stream()

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
 /** Who is there, across two gateways on one Redis. */
-@Timeout(300)
+@Timeout(720)
 class PresenceTest {
 
     private final Services services = Services.drilled();

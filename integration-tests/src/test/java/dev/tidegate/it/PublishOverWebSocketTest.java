@@ -18,7 +18,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The {@code publish} frame: through the gateway and ingest into the log, as safe as over HTTP. */
-@Timeout(120)
+@Timeout(360)
 class PublishOverWebSocketTest {
 
     private final Services services = Services.quiet();

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
 
 /** Without the replay service the live path goes on, and those who come back wait for it. */
-@Timeout(300)
+@Timeout(720)
 class ReplayAwayTest {
 
     private final Services services = Services.drilled();

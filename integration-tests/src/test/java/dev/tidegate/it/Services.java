@@ -46,7 +46,7 @@ final class Services implements AutoCloseable {
     /** The set that no test disturbs. */
     static synchronized Services quiet() {
         if (quiet == null) {
-            quiet = on(Backends.shared().environment(), "quiet").unhedged().start();
+            quiet = on(Backends.shared().environment(), "quiet").patient().start();
         }
         return quiet;
     }
@@ -57,7 +57,9 @@ final class Services implements AutoCloseable {
             drilled = on(Backends.shared().environment(), "drilled")
                     .gateways(2)
                     .unhedged()
-                    .gatewayProperty("tidegate.presence.lease", "3s") // what a killed gateway leaves is waited for
+                    // What a killed gateway leaves is waited for; one that only stands still on a busy machine keeps
+                    // it.
+                    .gatewayProperty("tidegate.presence.lease", "10s")
                     .start();
         } else {
             drilled.restore();
@@ -76,6 +78,7 @@ final class Services implements AutoCloseable {
         private final String topic;
         private final Map<String, String> environment = new LinkedHashMap<>();
         private final Map<String, Object> gatewayProperties = new LinkedHashMap<>();
+        private final Map<String, Object> ingestProperties = new LinkedHashMap<>();
         private final Map<Integer, Map<String, String>> gatewayEnvironment = new HashMap<>();
         private int gateways = 1;
         private UnaryOperator<ServiceProcess.Builder> adjust = UnaryOperator.identity();
@@ -99,6 +102,24 @@ final class Services implements AutoCloseable {
         Builder gatewayProperty(String name, Object value) {
             gatewayProperties.put(name, value);
             return this;
+        }
+
+        /** A property of ingest alone. */
+        Builder ingestProperty(String name, Object value) {
+            ingestProperties.put(name, value);
+            return this;
+        }
+
+        /**
+         * For backends that nobody breaks: a slow moment of the machine counts as an outage of none of them, so publishers get 201, and
+         * idempotency keys are shared.
+         */
+        Builder patient() {
+            return unhedged()
+                    .ingestProperty("tidegate.ingest.publish.delivery-timeout", "30s")
+                    .ingestProperty("tidegate.ingest.redis.timeout", "30s")
+                    .ingestProperty("tidegate.ingest.idempotency.redis-timeout", "10s")
+                    .ingestProperty("tidegate.ingest.idempotency.in-flight-wait", "30s");
         }
 
         /**
@@ -141,6 +162,8 @@ final class Services implements AutoCloseable {
                     .property("tidegate.rehome.group", topic + "-rehome");
             if (kind == Kind.GATEWAY) {
                 gatewayProperties.forEach(process::property);
+            } else if (kind == Kind.INGEST) {
+                ingestProperties.forEach(process::property);
             }
             return change.apply(adjust.apply(process)).launch();
         }

@@ -131,6 +131,12 @@ final class SseStream implements AutoCloseable {
         return response.headers().firstValue("content-type").orElse("");
     }
 
+    /** Hangs up and waits until the last of what has come is read: from then on blocks and last event id stand still. */
+    void hangUp() {
+        close();
+        await("the end of the stream").atMost(Answers.WITHIN).until(this::hasEnded);
+    }
+
     /** Hangs up. */
     @Override
     public void close() {

@@ -45,6 +45,9 @@ final class SteadyTraffic implements AutoCloseable {
     private final Queue<String> givenUp = new ConcurrentLinkedQueue<>();
     private final Queue<String> failures = new ConcurrentLinkedQueue<>();
 
+    /** When the calls began that are not answered yet, by the event that is published. */
+    private final Map<String, Long> open = new ConcurrentHashMap<>();
+
     /** One party for each thread that publishes. */
     private final Phaser busy = new Phaser(1);
 
@@ -108,6 +111,7 @@ final class SteadyTraffic implements AutoCloseable {
         long deadline = System.nanoTime() + Topic.WITHIN.toNanos();
         while (true) {
             long begun = System.nanoTime();
+            open.put(key, begun);
             String said;
             try {
                 Publisher.Answer answer = publisher.publish(channel, json, headers);
@@ -127,6 +131,8 @@ final class SteadyTraffic implements AutoCloseable {
             } catch (UncheckedIOException e) {
                 count("no answer");
                 said = e.toString();
+            } finally {
+                open.remove(key);
             }
             if (!ownId) {
                 givenUp.add(key);
@@ -142,6 +148,11 @@ final class SteadyTraffic implements AutoCloseable {
 
     private void count(String answer) {
         answers.computeIfAbsent(answer, _ -> new LongAdder()).increment();
+    }
+
+    /** Whether a call that began before this moment is not answered yet. */
+    boolean callsFromBefore(long nanos) {
+        return open.values().stream().anyMatch(begun -> begun - nanos < 0);
     }
 
     /** How many have been taken so far. */

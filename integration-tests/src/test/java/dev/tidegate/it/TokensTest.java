@@ -26,7 +26,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Services started as a plain {@code java -jar} with an operator's configuration file: who is nobody gets nothing, and a token opens what it says. */
-@Timeout(180)
+@Timeout(480)
 class TokensTest {
 
     private static final Duration LONG = Duration.ofHours(1);
@@ -61,10 +61,9 @@ class TokensTest {
         Services.Builder builder = Services.on(Backends.shared().environment(), "tokens")
                 .environment("TIDEGATE_CONFIG", file.toString())
                 .each(ServiceProcess.Builder::plainProfile)
-                .unhedged()
+                .patient()
                 .gatewayProperty("tidegate.auth.jwks-url", SIGNER.keySetUrl())
-                .gatewayProperty("tidegate.auth.clock-skew", "0s")
-                .gatewayProperty("tidegate.gateway.connect-timeout", "2s");
+                .gatewayProperty("tidegate.auth.clock-skew", "0s");
         services = builder.start();
         keySetIngest = builder.process(
                 Kind.INGEST,

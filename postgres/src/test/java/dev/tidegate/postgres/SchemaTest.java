@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Schema {@code sample}, of two scripts. */
-@Timeout(180)
+@Timeout(480)
 class SchemaTest {
     @TempDir
     static Path folder;
