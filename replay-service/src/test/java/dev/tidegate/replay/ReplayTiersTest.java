@@ -459,7 +459,7 @@ class ReplayTiersTest {
         // given
         String channel = channelIn(0, "news");
         List<Cursor> old = stand.publishMany(channel, 10);
-        stand.startReady();
+        stand.startReady("tidegate.replay.max-wait", "2s");
         String oldEpoch = stand.epoch();
 
         // when
