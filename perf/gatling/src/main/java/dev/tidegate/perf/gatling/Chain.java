@@ -16,6 +16,8 @@ final class Chain {
 
     private final String channel;
     private final BitSet seen = new BitSet();
+    private final BitSet provisional =
+            new BitSet(); // of those seen: without a place as yet, so their records may come, too
     private final List<String> faults = new ArrayList<>();
     private String epochAndPartition = "";
     private long position = Long.MIN_VALUE;
@@ -71,28 +73,28 @@ final class Chain {
     }
 
     private void event(JsonNode frame, long receivedAt) {
-        String cursor = frame.path("cursor").asString("");
-        long prev = frame.path("prev").asLong(Long.MIN_VALUE);
-        if (!frame.path("channel").asString("").equals(channel) || !head(cursor).equals(epochAndPartition)) {
+        int sequence = frame.path("data").path("n").asInt(-1);
+        if (!frame.path("channel").asString("").equals(channel) || sequence < 0) {
             fault("foreign event: " + frame);
             return;
         }
-        long offset = offset(cursor);
-        if (offset <= position) {
-            fault("at " + position + " came event " + offset);
-        } else if (prev > position || prev >= offset) {
-            fault("hole: at " + position + " came event " + offset + " with prev " + prev);
+        boolean again = seen.get(sequence);
+        if (!frame.has("cursor")) {
+            // Provisional, from its copy ahead of the log: it has no place, and moves nothing.
+            if (again) {
+                fault("event " + sequence + " came again, provisionally");
+            }
+            provisional.set(sequence);
+        } else {
+            inOrder(frame, sequence);
+            if (again && !provisional.get(sequence)) {
+                fault("event " + sequence + " came again");
+            }
+            provisional.clear(sequence);
         }
-        position = Math.max(position, offset);
-        int sequence = frame.path("data").path("n").asInt(-1);
-        if (sequence < 0 || seen.get(sequence)) {
-            fault(sequence < 0 ? "foreign payload: " + frame : "event " + sequence + " came again");
+        if (again) {
             return;
         }
-        if (sequence < highest) {
-            fault("event " + sequence + " came after " + highest);
-        }
-        highest = Math.max(highest, sequence);
         seen.set(sequence);
         if (frame.path("replay").asBoolean(false)) {
             replayed++;
@@ -100,6 +102,26 @@ final class Chain {
             slowest = Math.max(
                     slowest, (int) (receivedAt - frame.path("data").path("t").asLong(receivedAt)));
         }
+    }
+
+    private void inOrder(JsonNode frame, int sequence) {
+        String cursor = frame.path("cursor").asString("");
+        if (!head(cursor).equals(epochAndPartition)) {
+            fault("foreign event: " + frame);
+            return;
+        }
+        long prev = frame.path("prev").asLong(Long.MIN_VALUE);
+        long offset = offset(cursor);
+        if (offset <= position) {
+            fault("at " + position + " came event " + offset);
+        } else if (prev > position || prev >= offset) {
+            fault("hole: at " + position + " came event " + offset + " with prev " + prev);
+        }
+        position = Math.max(position, offset);
+        if (sequence < highest) {
+            fault("event " + sequence + " came after " + highest);
+        }
+        highest = Math.max(highest, sequence);
     }
 
     private void moveTo(String cursor, String by) {

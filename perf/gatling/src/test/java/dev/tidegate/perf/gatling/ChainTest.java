@@ -68,6 +68,33 @@ class ChainTest {
     }
 
     @Test
+    void aProvisionalEventCountsAndMovesNothing() {
+        // given, when: the first comes ahead of the log and is a position there, the other comes from the log, too
+        chain.take(provisional(0), 1005);
+        chain.take("{\"op\":\"position\",\"channels\":{\"c\":\"E.1.12\"}}", 0);
+        chain.take(provisional(2), 1010);
+        chain.take(event(13, 12, 1), 1020);
+        chain.take(event(14, 13, 2), 1030);
+
+        // then
+        assertThat(chain.faults()).isEmpty();
+        assertThat(chain.has(3)).isTrue();
+        assertThat(chain.cursor()).isEqualTo("E.1.14");
+        assertThat(chain.slowest()).isEqualTo(20);
+
+        // when: neither of them may come more often
+        chain.take(provisional(1), 0);
+        chain.take(event(15, 14, 2), 0);
+
+        // then
+        assertThat(chain.faults()).hasSize(2).anyMatch(f -> f.contains("provisionally"));
+    }
+
+    private static String provisional(int sequence) {
+        return event(0, 0, sequence).replace("\"cursor\":\"E.1.0\",\"prev\":0,", "");
+    }
+
+    @Test
     void anotherLogOrChannelOrPayloadIsAFault() {
         // given, when
         chain.take(event(12, 10, 0).replace("E.1.12", "F.1.12"), 0);
