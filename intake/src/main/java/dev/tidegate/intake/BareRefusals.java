@@ -1,6 +1,7 @@
 package dev.tidegate.intake;
 
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ProblemDetails;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandler.Sharable;
@@ -40,12 +41,15 @@ public final class BareRefusals extends ChannelOutboundHandlerAdapter {
         }
         response.release();
         int status = response.status().code();
-        byte[] body = RawAnswer.problem(
-                response.status(), status == 413 ? ErrorCode.TOO_LARGE : ErrorCode.BAD_REQUEST, detail);
+        byte[] body = ProblemDetails.encode(
+                status,
+                response.status().reasonPhrase(),
+                status == 413 ? ErrorCode.TOO_LARGE : ErrorCode.BAD_REQUEST,
+                detail);
         FullHttpResponse full =
                 new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, response.status(), Unpooled.wrappedBuffer(body));
         full.headers()
-                .set(HttpHeaderNames.CONTENT_TYPE, RawAnswer.MEDIA_TYPE)
+                .set(HttpHeaderNames.CONTENT_TYPE, ProblemDetails.MEDIA_TYPE)
                 .setInt(HttpHeaderNames.CONTENT_LENGTH, body.length)
                 .set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
         var _ = ctx.write(full, promise.unvoid().addListener(ChannelFutureListener.CLOSE));

@@ -1,7 +1,7 @@
 package dev.tidegate.ingest.api;
 
 import dev.tidegate.protocol.ErrorCode;
-import dev.tidegate.protocol.FrameBuffer;
+import dev.tidegate.protocol.ProblemDetails;
 import dev.tidegate.protocol.ProtocolException;
 import org.springframework.http.HttpStatus;
 
@@ -14,8 +14,6 @@ import org.springframework.http.HttpStatus;
  * @param retryAfterSeconds when to try again; 0 = not said
  */
 record Problem(int status, ErrorCode code, String detail, int retryAfterSeconds) {
-    static final String MEDIA_TYPE = "application/problem+json";
-
     /** Room comes free within the time of one acknowledgement. */
     static final int RETRY_WHEN_BUSY = 1;
 
@@ -37,16 +35,6 @@ record Problem(int status, ErrorCode code, String detail, int retryAfterSeconds)
 
     byte[] json() {
         HttpStatus known = HttpStatus.resolve(status);
-        return new FrameBuffer(160)
-                .ascii("{\"type\":\"about:blank\",\"title\":")
-                .jsonString(known == null ? "Error" : known.getReasonPhrase())
-                .ascii(",\"status\":")
-                .number(status)
-                .ascii(",\"code\":")
-                .jsonString(code.wire())
-                .ascii(",\"detail\":")
-                .jsonString(detail)
-                .raw('}')
-                .toBytes();
+        return ProblemDetails.encode(status, known == null ? "Error" : known.getReasonPhrase(), code, detail);
     }
 }

@@ -1,6 +1,7 @@
 package dev.tidegate.ingest.api;
 
 import dev.tidegate.ingest.admission.Claim;
+import dev.tidegate.protocol.ProblemDetails;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledExecutorService;
 import org.jspecify.annotations.Nullable;
@@ -37,7 +38,7 @@ final class Responses {
         if (problem.status() == 401) {
             headers.set(HttpHeaders.WWW_AUTHENTICATE, "Bearer");
         }
-        return write(exchange, problem.status(), Problem.MEDIA_TYPE, problem.json());
+        return write(exchange, problem.status(), ProblemDetails.MEDIA_TYPE, problem.json());
     }
 
     /** Tells where the idempotency key was looked up. */

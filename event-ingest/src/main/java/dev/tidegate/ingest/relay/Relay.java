@@ -81,7 +81,6 @@ public final class Relay implements AutoCloseable {
     private final Wakeup wakeup = new Wakeup();
     private volatile boolean closing;
     private @Nullable Thread thread;
-    private boolean handOver; // by the thread alone
 
     /** Not yet started. */
     public Relay(
@@ -137,13 +136,13 @@ public final class Relay implements AutoCloseable {
         try {
             Optional<RelayTable.Held> held = table.hold();
             if (held.isPresent()) {
+                boolean handOver;
                 try (RelayTable.Held ours = held.get();
                         RelayLog relayLog = new RelayLog(kafka, fanout, table.name())) {
                     recover(ours, relayLog.begin());
-                    relay(ours, relayLog);
+                    handOver = relay(ours, relayLog);
                 }
                 if (handOver) {
-                    handOver = false;
                     Thread.sleep(PAUSE_MILLIS); // longer than others wait between two looks
                 }
             }
@@ -186,7 +185,8 @@ public final class Relay implements AutoCloseable {
         }
     }
 
-    private void relay(RelayTable.Held ours, RelayLog relayLog) throws InterruptedException {
+    /** Returns whether another instance is to have the table for a while. */
+    private boolean relay(RelayTable.Held ours, RelayLog relayLog) throws InterruptedException {
         long idleSince = System.nanoTime();
         while (!closing && surroundings.mayRelay()) {
             RelayTable.Next next = ours.next(limits.rows(), limits.bytes());
@@ -194,8 +194,7 @@ public final class Relay implements AutoCloseable {
             List<RelayRow> rows = Position.fitting(next.rows());
             if (rows.isEmpty()) {
                 if (System.nanoTime() - idleSince >= HAND_OVER_NANOS && ours.keepsUnread()) {
-                    handOver = true;
-                    return;
+                    return true;
                 }
                 if (next.unread().isEmpty()) {
                     surroundings.empty();
@@ -212,13 +211,14 @@ public final class Relay implements AutoCloseable {
                         position);
             } catch (RelayLog.Refused e) {
                 setAside(ours, rows.get(e.index), e);
-                return; // and begin again: the transaction is spoilt
+                return false; // and begin again: the transaction is spoilt
             }
             ours.delete(position.seqs());
             relayed.increment(rows.size());
             idleSince = System.nanoTime();
             surroundings.relayed();
         }
+        return false;
     }
 
     private void setAside(RelayTable.Held ours, RelayRow row, RelayLog.Refused e) {

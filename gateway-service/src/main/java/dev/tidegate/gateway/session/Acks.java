@@ -72,8 +72,8 @@ final class Acks {
         ClientRequests.requireOf(tail, "cursor", frame.channel(), cursor);
         int partition = tail.partitionOf(frame.channel().bytes());
         if (!cursor.epoch().equals(tail.epoch()) || cursor.partition() != partition) {
-            return; // of a topic before this one or not seen yet, or of before partitions were added: a gap for who
-            // resumes
+            // Of a topic before this one or not seen yet, or of before partitions were added: a gap for who resumes.
+            return;
         }
         if (cursor.offset() > tail.position(partition)) {
             throw shard.tailIsMoving()

@@ -1,6 +1,7 @@
 package dev.tidegate.replay.api;
 
 import dev.tidegate.protocol.ErrorCode;
+import dev.tidegate.protocol.ProblemDetails;
 import dev.tidegate.protocol.ProtocolException;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -35,7 +36,7 @@ final class ProblemHandler implements WebExceptionHandler {
         byte[] body = problem.json();
         response.setStatusCode(HttpStatusCode.valueOf(problem.status()));
         HttpHeaders headers = response.getHeaders();
-        headers.set(HttpHeaders.CONTENT_TYPE, Problem.MEDIA_TYPE);
+        headers.set(HttpHeaders.CONTENT_TYPE, ProblemDetails.MEDIA_TYPE);
         headers.setContentLength(body.length);
         if (problem.retryAfterSeconds() > 0) {
             headers.set(HttpHeaders.RETRY_AFTER, Integer.toString(problem.retryAfterSeconds()));

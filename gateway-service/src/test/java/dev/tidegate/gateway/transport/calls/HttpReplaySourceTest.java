@@ -16,6 +16,7 @@ import dev.tidegate.protocol.Replay;
 import io.netty.channel.EventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.nio.NioIoHandler;
+import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -125,6 +126,18 @@ class HttpReplaySourceTest {
         return out.toText() + "\n";
     }
 
+    /** Finds nothing for anybody, once it may. */
+    private static ScriptedServer endsAllOnce(CountDownLatch may) throws IOException {
+        return new ScriptedServer((request, out) -> {
+            may.await();
+            StringBuilder ends = new StringBuilder();
+            for (int i = 0; i < Replay.decodeRequests(request.body()).size(); i++) {
+                ends.append(end(i, true));
+            }
+            out.whole(200, "application/x-ndjson", ends.toString());
+        });
+    }
+
     @Test
     void sendsWhatComesTogetherInOneCallAndDispatchesTheAnswersHoweverTheyAreCut() throws Exception {
         // given: an answer in chunks of 7 bytes, which cut lines and characters anywhere
@@ -220,14 +233,7 @@ class HttpReplaySourceTest {
     void whoLeavesFreesItsPlaceInTheQueueAtOnce() throws Exception {
         // given: a service that answers only when it may, and a queue that is full with two of one place and another
         CountDownLatch may = new CountDownLatch(1);
-        try (ScriptedServer server = new ScriptedServer((request, out) -> {
-                    may.await();
-                    StringBuilder ends = new StringBuilder();
-                    for (int i = 0; i < Replay.decodeRequests(request.body()).size(); i++) {
-                        ends.append(end(i, true));
-                    }
-                    out.whole(200, "application/x-ndjson", ends.toString());
-                });
+        try (ScriptedServer server = endsAllOnce(may);
                 HttpReplaySource source = source(server.url(), 1, 3, Duration.ofSeconds(20), null)) {
             Told first = fetch(source, "first").getFirst();
             server.nextRequest();
@@ -324,14 +330,7 @@ class HttpReplaySourceTest {
     void sessionsTakeTurns() throws Exception {
         // given: a service that is busy with one call
         CountDownLatch may = new CountDownLatch(1);
-        try (ScriptedServer server = new ScriptedServer((request, out) -> {
-                    may.await();
-                    StringBuilder ends = new StringBuilder();
-                    for (int i = 0; i < Replay.decodeRequests(request.body()).size(); i++) {
-                        ends.append(end(i, true));
-                    }
-                    out.whole(200, "application/x-ndjson", ends.toString());
-                });
+        try (ScriptedServer server = endsAllOnce(may);
                 HttpReplaySource source = source(server.url(), 1, 100, Duration.ofSeconds(50), null)) {
             fetch(source, "first");
             server.nextRequest();
