@@ -19,8 +19,7 @@ final class SpoolRows {
     /** A row {@code s} that is neither such a one nor behind one in its channel. */
     static final String RELAYABLE = """
             s.topic = $1 AND s.fault IS NULL AND NOT EXISTS (
-                SELECT 1 FROM ingest.spool AS u WHERE u.topic = $1 AND u.fault IS NULL AND u.unread_by >= $2
-                    AND u.channel = s.channel AND u.seq <= s.seq)""";
+                SELECT 1 FROM ingest.spool AS u WHERE %s AND u.channel = s.channel AND u.seq <= s.seq)""".formatted(UNREAD);
 
     /** Events, their bytes, since when, faulty ones, and how many of the first number are held up. */
     static final String COUNT = """

@@ -5,7 +5,6 @@ import dev.tidegate.replay.metrics.ReplayMetrics;
 import dev.tidegate.replay.postgres.Postgres;
 import dev.tidegate.replay.reads.ReadTicket;
 import dev.tidegate.replay.reads.Room;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -161,7 +160,7 @@ final class ArchiveReads implements AutoCloseable {
                 READ_WITHIN,
                 c -> ArchiveStore.rows(
                                 c.createStatement(NEWEST)
-                                        .bind("$1", text(channel))
+                                        .bind("$1", PagesQuery.text(channel))
                                         .bind("$2", epoch)
                                         .bind("$3", partition)
                                         .bind("$4", first)
@@ -181,7 +180,7 @@ final class ArchiveReads implements AutoCloseable {
                 READ_WITHIN,
                 c -> ArchiveStore.rows(
                                 c.createStatement(SINCE)
-                                        .bind("$1", text(channel))
+                                        .bind("$1", PagesQuery.text(channel))
                                         .bind("$2", epoch)
                                         .bind("$3", partition)
                                         .bind("$4", first)
@@ -189,10 +188,6 @@ final class ArchiveReads implements AutoCloseable {
                                         .bind("$6", timestampMillis),
                                 row -> Objects.requireNonNull(row.get(0, Long.class)))
                         .next());
-    }
-
-    private static String text(byte[] channel) {
-        return new String(channel, StandardCharsets.US_ASCII);
     }
 
     private void tick() {

@@ -308,7 +308,8 @@ final class PagesQuery {
         return ticket.wanted().channel().bytes();
     }
 
-    private static String text(byte[] channel) {
+    /** A channel as the archive has it. */
+    static String text(byte[] channel) {
         return new String(channel, StandardCharsets.US_ASCII);
     }
 }
